@@ -1,0 +1,190 @@
+import { createReadStream } from 'node:fs'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileError, RegistrishError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { algorithmOf, createDigester, type Digester } from '../oci/digest.ts'
+import type { CallOptions } from '../oci/source.ts'
+import { ensureFolder } from './files.ts'
+import { blobPath, partialPath, partialsFolder } from './layout.ts'
+import { acquireNamedLock } from './lock.ts'
+import type { BlobWriter } from './tree.ts'
+
+/** Chunks are joined until there are so many bytes: fewer, larger writes. */
+const WRITE_SIZE = 1024 * 1024
+/** Written bytes between two flushes, so that the end does not wait for the disk. */
+const FLUSH_SIZE = 32 * 1024 * 1024
+
+/**
+ * Opens a blob for writing into `.registrish/partial/`, after what an earlier run has left there; the digest is seeded from it.
+ * A partial belongs to one process at a time: waits for another that is at it.
+ */
+export async function openBlobWriter(
+  root: string,
+  repository: string,
+  descriptor: Descriptor,
+  options: CallOptions = {},
+): Promise<BlobWriter> {
+  const lock = await acquireNamedLock(root, `blob-${descriptor.digest.replace(':', '-')}`, options)
+  try {
+    const path = join(root, partialPath(descriptor.digest))
+    await ensureFolder(join(root, partialsFolder))
+    const handle = await open(path, 'a+', 0o644)
+    try {
+      const writer = new PartialWriter({
+        handle,
+        path,
+        descriptor,
+        target: join(root, blobPath(repository, descriptor.digest)),
+        release: () => lock.release(),
+      })
+      await writer.seed()
+      return writer
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  } catch (error) {
+    await lock.release()
+    throw fileError(error, 'write', partialPath(descriptor.digest))
+  }
+}
+
+interface Partial {
+  readonly handle: FileHandle
+  readonly path: string
+  readonly target: string
+  readonly descriptor: Descriptor
+  readonly release: () => Promise<void>
+}
+
+/** Owns the open partial file, its running digest and its lock. */
+class PartialWriter implements BlobWriter {
+  offset = 0
+  readonly #partial: Partial
+  #digester: Digester
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+  #sinceFlush = 0
+  #flushing: Promise<void> = Promise.resolve()
+  #writing: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(partial: Partial) {
+    this.#partial = partial
+    this.#digester = createDigester(algorithmOf(partial.descriptor.digest))
+  }
+
+  /** Hashes what is there; a part longer than the blob is worthless. */
+  async seed(): Promise<void> {
+    const { size } = await this.#partial.handle.stat()
+    if (size > this.#partial.descriptor.size) {
+      await this.restart()
+      return
+    }
+    if (size === 0) return
+    for await (const chunk of createReadStream(this.#partial.path, { highWaterMark: WRITE_SIZE }))
+      this.#digester.update(chunk)
+    this.offset = size
+  }
+
+  async restart(): Promise<void> {
+    await this.#writing
+    this.#pending = []
+    this.#pendingBytes = 0
+    await this.#partial.handle.truncate(0)
+    this.#digester = createDigester(algorithmOf(this.#partial.descriptor.digest))
+    this.offset = 0
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#digester.update(chunk)
+    this.offset += chunk.length
+    this.#pending.push(chunk)
+    this.#pendingBytes += chunk.length
+    if (this.#pendingBytes >= WRITE_SIZE) await this.#drain()
+  }
+
+  async commit(): Promise<void> {
+    const { descriptor, path, target, handle } = this.#partial
+    await this.#drain()
+    await this.#settle()
+    const digest = this.#digester.digest()
+    if (this.offset !== descriptor.size || digest !== descriptor.digest) {
+      const error = mismatch(descriptor, this.offset, digest)
+      await this.restart()
+      throw error
+    }
+    try {
+      await handle.chmod(0o644)
+      await handle.datasync()
+      await ensureFolder(dirname(target))
+      await rename(path, target)
+    } catch (error) {
+      throw fileError(error, 'write', target)
+    }
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    try {
+      await this.#drain()
+      await this.#settle()
+    } finally {
+      await this.#partial.handle.close()
+      if (this.offset === 0) await rm(this.#partial.path, { force: true })
+      await this.#partial.release()
+    }
+  }
+
+  /** Hands the joined chunks to the disk; one write runs while the next chunks are received and hashed. */
+  async #drain(): Promise<void> {
+    await this.#writing
+    if (this.#pendingBytes === 0) return
+    const chunks = this.#pending
+    const bytes = this.#pendingBytes
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#writing = this.#append(chunks, bytes)
+    this.#writing.catch(() => {}) // reported by the next call, which awaits it
+  }
+
+  async #append(chunks: readonly Uint8Array[], bytes: number): Promise<void> {
+    try {
+      const { bytesWritten } = await this.#partial.handle.writev(chunks)
+      if (bytesWritten !== bytes) await this.#partial.handle.write(Buffer.concat(chunks), bytesWritten)
+      this.#sinceFlush += bytes
+      if (this.#sinceFlush < FLUSH_SIZE) return
+      await this.#flushing
+      this.#sinceFlush = 0
+      this.#flushing = this.#partial.handle.datasync()
+      this.#flushing.catch(() => {}) // reported by the next flush or by commit, which await it
+    } catch (error) {
+      throw fileError(error, 'write', this.#partial.target)
+    }
+  }
+
+  async #settle(): Promise<void> {
+    await this.#writing
+    await this.#flushing
+  }
+}
+
+function mismatch({ digest, size }: Descriptor, received: number, found: string): RegistrishError {
+  if (received !== size) {
+    return new RegistrishError(
+      'size-mismatch',
+      `blob ${digest} should have ${size} bytes, but the source sent ${received}`,
+      {
+        side: 'source',
+        hint: 'the source is damaged or something on the way changes its answers; nothing of it was kept',
+      },
+    )
+  }
+  return new RegistrishError('digest-mismatch', `blob ${digest} came with other bytes, those of ${found}`, {
+    side: 'source',
+    hint: 'the source is damaged or something on the way changes its answers; nothing of it was kept',
+  })
+}

@@ -1,0 +1,146 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { fileError, systemCode } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { digestOf } from '../oci/digest.ts'
+import { OCI_INDEX } from '../oci/media-types.ts'
+import { fallbackTag, formatReferrers, isFallbackTag } from '../oci/referrers.ts'
+import type { CallOptions } from '../oci/source.ts'
+import { linkOrCopy, writeWhole } from './files.ts'
+import { catalogPath, manifestPath, referrersFolder, referrersPath, tagsListPath, versionPath } from './layout.ts'
+import { acquireNamedLock } from './lock.ts'
+import { VERSION_BODY } from './route.ts'
+import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
+import { readFallback } from './stored-manifest.ts'
+
+/** Tags of a repository as `tags/list` and clients order them: by code unit. */
+export function formatTagsList(repository: string, tags: Iterable<string>): Uint8Array {
+  return encode({ name: repository, tags: [...tags] })
+}
+
+/** The body of `_catalog`. */
+export function formatCatalog(repositories: readonly string[]): Uint8Array {
+  return encode({ repositories })
+}
+
+/** Who refers to what in a repository, computed from its manifests: subject → descriptors. */
+export function referrersBySubject(snapshot: RepositorySnapshot): ReadonlyMap<Digest, readonly Descriptor[]> {
+  const bySubject = new Map<Digest, Descriptor[]>()
+  for (const { subject, referrer } of snapshot.manifests.values()) {
+    if (subject === undefined || referrer === undefined) continue
+    const known = bySubject.get(subject)
+    if (known === undefined) bySubject.set(subject, [referrer])
+    else known.push(referrer)
+  }
+  return bySubject
+}
+
+/**
+ * Whether a tag is a fallback document of ours, to be regenerated and not a root: it is named `sha256-<hex>`, and an OCI index of which every
+ * entry that is present has that subject. Anything else so named (`cosign copy` tags the image itself that way) is someone's own.
+ */
+export function isFallbackDocument(root: string, snapshot: RepositorySnapshot, tag: string): boolean {
+  const digest = isFallbackTag(tag) ? snapshot.tags.get(tag) : undefined
+  const entry = digest === undefined ? undefined : snapshot.manifests.get(digest)
+  if (entry?.mediaType !== OCI_INDEX || entry.subject !== undefined) return false
+  const entries = readFallback(root, entry.file)
+  if (entries === undefined) return false
+  let present = 0
+  for (const { digest: child } of entries.manifests) {
+    const found = snapshot.manifests.get(child)
+    if (found === undefined) continue
+    if (found.subject === undefined || fallbackTag(found.subject) !== tag) return false
+    present += 1
+  }
+  return present > 0 || entries.canonical
+}
+
+/**
+ * Regenerates the documents of the repositories named (default: all) and the catalogue, from a listing taken under the documents' own lock, so
+ * that two processes at once never lose each other's tags. Only what differs is written. True if anything changed.
+ */
+export async function rebuildDocuments(
+  root: string,
+  repositories?: Iterable<string>,
+  options: CallOptions = {},
+): Promise<boolean> {
+  const lock = await acquireNamedLock(root, 'documents', options)
+  try {
+    const all = await listRepositories(root)
+    const wanted = repositories === undefined ? all : [...new Set(repositories)]
+    let changed = false
+    for (const repository of wanted) {
+      options.signal?.throwIfAborted()
+      changed = (await rebuildRepository(root, repository)) || changed
+    }
+    const catalog = await writeWhole(root, catalogPath, formatCatalog(all))
+    const version = await writeWhole(root, versionPath, VERSION_BODY)
+    return changed || catalog || version
+  } finally {
+    await lock.release()
+  }
+}
+
+async function rebuildRepository(root: string, repository: string): Promise<boolean> {
+  const snapshot = await readRepository(root, repository)
+  const bySubject = referrersBySubject(snapshot)
+  const tags = new Set(snapshot.tags.keys())
+  let changed = false
+  for (const [subject, referrers] of bySubject) {
+    await setImmediate()
+    const bytes = formatReferrers(referrers)
+    changed = (await writeWhole(root, referrersPath(repository, subject), bytes)) || changed
+    const tag = fallbackTag(subject)
+    if (tags.has(tag) && !isFallbackDocument(root, snapshot, tag)) continue
+    changed = (await writeFallback(root, repository, tag, bytes)) || changed
+    tags.add(tag)
+  }
+  const fallbacks = new Set([...bySubject.keys()].map(fallbackTag))
+  for (const tag of snapshot.tags.keys()) {
+    if (!isFallbackTag(tag) || fallbacks.has(tag) || !isFallbackDocument(root, snapshot, tag)) continue
+    await remove(join(root, manifestPath(repository, tag)))
+    tags.delete(tag)
+    changed = true
+  }
+  changed = (await removeStaleReferrers(root, repository, bySubject)) || changed
+  if (snapshot.manifests.size === 0 && tags.size === 0)
+    return (await remove(join(root, tagsListPath(repository)))) || changed
+  return (await writeWhole(root, tagsListPath(repository), formatTagsList(repository, [...tags].sort()))) || changed
+}
+
+async function writeFallback(root: string, repository: string, tag: string, bytes: Uint8Array): Promise<boolean> {
+  const file = manifestPath(repository, digestOf(bytes))
+  const written = await writeWhole(root, file, bytes)
+  return (await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, tag)))) || written
+}
+
+async function removeStaleReferrers(
+  root: string,
+  repository: string,
+  wanted: ReadonlyMap<Digest, unknown>,
+): Promise<boolean> {
+  const folder = join(root, referrersFolder(repository))
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return []
+    throw fileError(error, 'list', folder)
+  })
+  const stale = names.filter(name => !wanted.has(name as Digest))
+  for (const name of stale) await remove(join(folder, name))
+  return stale.length > 0
+}
+
+async function remove(path: string): Promise<boolean> {
+  try {
+    await rm(path)
+    return true
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return false
+    throw fileError(error, 'remove', path)
+  }
+}
+
+function encode(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value))
+}

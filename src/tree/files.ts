@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import { type BigIntStats, constants, lstatSync, realpathSync, statSync } from 'node:fs'
+import { chmod, copyFile, link, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileError, systemCode } from '../errors.ts'
+import { incomingFolder, PUBLIC } from './layout.ts'
+
+/** Modes of everything in a tree, whatever the umask: the web server is another user. */
+const FILE_MODE = 0o644
+const FOLDER_MODE = 0o755
+
+/** Makes a folder and its parents, readable by all. */
+export async function ensureFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, FOLDER_MODE)
+}
+
+/**
+ * Writes a small file so that it is visible whole or not at all, even after a power loss: written elsewhere, flushed, renamed.
+ * Does nothing where the same bytes are there. `path` is root-relative. True if it wrote.
+ * @throws RegistrishError `no-space`, `io`.
+ */
+export async function writeWhole(root: string, path: string, bytes: Uint8Array): Promise<boolean> {
+  const target = join(root, path)
+  if (await holds(target, bytes)) return false
+  try {
+    await ensureFolder(dirname(target))
+    const temporary = await newTemporary(root)
+    try {
+      const handle = await open(temporary, 'wx', FILE_MODE)
+      try {
+        await handle.writeFile(bytes)
+        await handle.chmod(FILE_MODE)
+        await handle.datasync()
+      } finally {
+        await handle.close()
+      }
+      await rename(temporary, target)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  } catch (error) {
+    throw fileError(error, 'write', target)
+  }
+  return true
+}
+
+/**
+ * Gives the file `from` a second name `to` (absolute paths), atomically replacing what bears it: a hard link, or a copy where the
+ * file system gives none (EMLINK, EPERM, EXDEV, ENOTSUP). False where `to` is that very file already.
+ */
+export async function linkOrCopy(root: string, from: string, to: string): Promise<boolean> {
+  try {
+    await ensureFolder(dirname(to))
+    try {
+      await link(from, to)
+      return true
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') {
+        if (await sameFile(from, to)) return false
+      } else if (!NO_LINK.has(systemCode(error) ?? '')) throw error
+    }
+    const temporary = await newTemporary(root)
+    try {
+      await link(from, temporary).catch(async (error: unknown) => {
+        if (!NO_LINK.has(systemCode(error) ?? '')) throw error
+        await copyWhole(from, temporary)
+      })
+      await rename(temporary, to)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+    return true
+  } catch (error) {
+    throw fileError(error, 'link', to)
+  }
+}
+
+/** Whether two paths are one file: same device and inode. Compared as bigint, since inode numbers outgrow doubles. */
+export async function sameFile(a: string, b: string): Promise<boolean> {
+  const [left, right] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })])
+  return left.ino === right.ino && left.dev === right.dev
+}
+
+/** A key that equals another's only for one and the same file. */
+export function fileKey(stats: BigIntStats): string {
+  return `${stats.dev}:${stats.ino}`
+}
+
+/** Flushes a folder's entries, so that a later rename cannot survive a power loss that this one does not. Ignored where folders cannot be opened. */
+export async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined)
+  if (handle === undefined) return
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(systemCode(error) ?? ''))
+      throw fileError(error, 'flush', path)
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * The state of the regular file at a root-relative path of v2/, or undefined where there is none. Symbolic links count only while they
+ * stay inside v2/.
+ */
+export function statInside(root: string, path: string): BigIntStats | undefined {
+  const absolute = join(root, path)
+  const stats = lstatSync(absolute, { bigint: true, throwIfNoEntry: false })
+  if (stats?.isSymbolicLink()) return insideTarget(root, absolute)
+  return stats?.isFile() ? stats : undefined
+}
+
+/** A new name in the tree's incoming folder. */
+export async function newTemporary(root: string): Promise<string> {
+  const folder = join(root, incomingFolder)
+  await ensureFolder(folder)
+  return join(folder, `${process.pid}-${randomUUID()}`)
+}
+
+function insideTarget(root: string, link: string): BigIntStats | undefined {
+  try {
+    const inside = relative(realpathSync(join(root, PUBLIC)), realpathSync(link))
+    if (inside === '..' || inside.startsWith(`..${sep}`)) return undefined
+    const stats = statSync(link, { bigint: true })
+    return stats.isFile() ? stats : undefined
+  } catch (error) {
+    if (['ENOENT', 'ELOOP', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+async function copyWhole(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE)
+  const handle = await open(to, 'r+')
+  try {
+    await handle.chmod(FILE_MODE)
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats === undefined || !stats.isFile() || stats.size !== bytes.length) return false
+  return (await readFile(path)).equals(bytes)
+}
+
+const NO_LINK = new Set(['EMLINK', 'EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])

@@ -1,0 +1,98 @@
+import { DIGEST_PATTERN, type Digest } from '../oci/digest.ts'
+import { isReserved, isTag, NAME_PATTERN, TAG_PATTERN } from '../oci/name.ts'
+
+/*
+ * The only file that knows where things stand in a tree. All paths are relative to the root, with "/".
+ * v2/ is what hosts publish; .registrish/ is private, saves time only, and lies on the same file system as v2/.
+ */
+
+/** The published folder. */
+export const PUBLIC: string = 'v2'
+/** The private folder. */
+export const PRIVATE: string = '.registrish'
+
+export const versionPath: string = 'v2/index.json'
+export const catalogPath: string = 'v2/_catalog'
+export const locksFolder: string = `${PRIVATE}/locks`
+export const partialsFolder: string = `${PRIVATE}/partial`
+/** Where manifests and documents are written before they are renamed into v2/. */
+export const incomingFolder: string = `${PRIVATE}/incoming`
+/** Temporary files of whoever copies images in from elsewhere. */
+export const temporaryFolder: string = `${PRIVATE}/temporary`
+/** Where `verify --repair` moves bad files. */
+export const asideFolder: string = `${PRIVATE}/aside`
+
+export function repositoryFolder(repository: string): string {
+  return `v2/${repository}`
+}
+
+export function manifestsFolder(repository: string): string {
+  return `v2/${repository}/manifests`
+}
+
+/** A manifest by tag or digest. */
+export function manifestPath(repository: string, reference: string): string {
+  return `v2/${repository}/manifests/${reference}`
+}
+
+export function blobsFolder(repository: string): string {
+  return `v2/${repository}/blobs`
+}
+
+export function blobPath(repository: string, digest: Digest): string {
+  return `v2/${repository}/blobs/${digest}`
+}
+
+export function tagsListPath(repository: string): string {
+  return `v2/${repository}/tags/list`
+}
+
+export function referrersFolder(repository: string): string {
+  return `v2/${repository}/referrers`
+}
+
+export function referrersPath(repository: string, digest: Digest): string {
+  return `v2/${repository}/referrers/${digest}`
+}
+
+/** A blob that is being downloaded. */
+export function partialPath(digest: Digest): string {
+  return `${partialsFolder}/${digest}`
+}
+
+/** What is remembered of a repository: its upstream and the digests that were fetched without a tag. */
+export function originPath(repository: string): string {
+  return `${PRIVATE}/origins/${repository}/origin.json`
+}
+
+/** What a request path of the distribution API names. `reference` is a tag or digest as it stands in the path. */
+export type RequestTarget =
+  | { readonly kind: 'version' }
+  | { readonly kind: 'catalog' }
+  | { readonly kind: 'tags'; readonly repository: string }
+  | { readonly kind: 'manifest'; readonly repository: string; readonly reference: string }
+  | { readonly kind: 'blob'; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: 'referrers'; readonly repository: string; readonly digest: Digest }
+
+/** Parses a decoded request path (`/v2/…`, without query); undefined for anything that is not the distribution API's or that no tree can hold. */
+export function parseRequestPath(path: string): RequestTarget | undefined {
+  if (path === '/v2/' || path === '/v2') return { kind: 'version' }
+  if (path === '/v2/_catalog') return { kind: 'catalog' }
+  const match = REQUEST.exec(path)?.groups
+  const repository = match?.['repository']
+  if (match === undefined || repository === undefined || repository.split('/').some(isReserved)) return undefined
+  if (match['tags'] !== undefined) return { kind: 'tags', repository }
+  const { reference, blob, subject } = match
+  if (reference !== undefined) return { kind: 'manifest', repository, reference }
+  if (blob !== undefined) return { kind: 'blob', repository, digest: blob as Digest }
+  return { kind: 'referrers', repository, digest: subject as Digest }
+}
+
+/** Whether a file name in `manifests/` is that of a tag; the others are digests or not ours. */
+export function isTagFile(name: string): boolean {
+  return isTag(name)
+}
+
+const REQUEST = new RegExp(
+  `^/v2/(?<repository>${NAME_PATTERN})/(?:(?<tags>tags/list)|manifests/(?<reference>${TAG_PATTERN}|${DIGEST_PATTERN})|blobs/(?<blob>${DIGEST_PATTERN})|referrers/(?<subject>${DIGEST_PATTERN}))$`,
+)

@@ -1,0 +1,193 @@
+import { asDigest, type Digest } from '../oci/digest.ts'
+import { formatReferrers } from '../oci/referrers.ts'
+import { formatCatalog, formatTagsList, referrersBySubject } from './documents.ts'
+import {
+  blobPath,
+  catalogPath,
+  manifestPath,
+  parseRequestPath,
+  type RequestTarget,
+  referrersPath,
+  tagsListPath,
+} from './layout.ts'
+import {
+  DOCUMENT_TYPES,
+  headersOf,
+  type Route,
+  type RouteFamily,
+  type RouteKind,
+  type RouteTable,
+  VERSION_BODY,
+} from './route.ts'
+import { listRepositories, readBlobs, readRepository } from './snapshot.ts'
+import type { ReadonlyTree } from './tree.ts'
+
+/** The rules that hold for many URLs at once, the same for every tree. */
+export const FAMILIES: readonly RouteFamily[] = [
+  family('blob', '/v2/{name}/blobs/{digest}', DOCUMENT_TYPES.blob, '{digest}'),
+  family('manifest', '/v2/{name}/manifests/{digest}', '{mediaType}', '{digest}'),
+  family('tag', '/v2/{name}/manifests/{tag}', '{mediaType}', '{digest}'),
+  { ...family('referrers', '/v2/{name}/referrers/{digest}', DOCUMENT_TYPES.referrers), fallback: formatReferrers([]) },
+  family('tags', '/v2/{name}/tags/list', DOCUMENT_TYPES.tags),
+  family('catalog', '/v2/_catalog', DOCUMENT_TYPES.catalog),
+  { ...family('version', '/v2/', DOCUMENT_TYPES.version), fallback: VERSION_BODY },
+]
+
+/**
+ * The route table of a tree: the one computation that all printers print. Documents are computed from the files, never taken from a document
+ * on disk; fallback tags are the files that `rebuildDocuments` made. Blobs are not read.
+ */
+export function createRouteTable(tree: ReadonlyTree): RouteTable {
+  return {
+    families: FAMILIES,
+    async *routes({ repositories, signal } = {}): AsyncGenerator<Route> {
+      const all = await listRepositories(tree.root)
+      if (repositories === undefined) {
+        yield documentRoute('catalog', `/${catalogPath}`, formatCatalog(all))
+        yield documentRoute('version', '/v2/', VERSION_BODY)
+      }
+      const wanted = repositories === undefined ? undefined : new Set(repositories)
+      for (const repository of all) {
+        signal?.throwIfAborted()
+        if (wanted === undefined || wanted.has(repository)) yield* repositoryRoutes(tree.root, repository)
+      }
+    },
+  }
+}
+
+/** The route of one request path, decoded and without query; undefined where there is nothing. The same code and the same answer as the table's. */
+export async function findRoute(tree: ReadonlyTree, path: string): Promise<Route | undefined> {
+  const target = parseRequestPath(path)
+  return target === undefined ? undefined : findTarget(tree, target)
+}
+
+/** The route of a parsed request path. A referrers list is always there, empty where nothing refers (distribution spec, "Listing Referrers"). */
+export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Promise<Route | undefined> {
+  switch (target.kind) {
+    case 'version':
+      return documentRoute('version', '/v2/', VERSION_BODY)
+    case 'catalog':
+      return documentRoute('catalog', `/${catalogPath}`, formatCatalog(await tree.repositories()))
+    case 'tags': {
+      const tags = await tree.tags(target.repository)
+      if (tags.length === 0 && !(await tree.repositories()).includes(target.repository)) return undefined
+      return tagsRoute(target.repository, tags)
+    }
+    case 'blob': {
+      const size = await tree.blobSize(target.repository, target.digest)
+      return size === undefined ? undefined : blobRoute(target.repository, { digest: target.digest, size })
+    }
+    case 'referrers': {
+      const referrers = await tree.referrers(target.repository, target.digest)
+      return referrersRoute(target.repository, target.digest, formatReferrers(referrers))
+    }
+    case 'manifest': {
+      const stored = await tree.manifest(target.repository, target.reference)
+      if (stored === undefined) return undefined
+      const { manifest, bytes, digest, file } = stored
+      return manifestRoute({
+        repository: target.repository,
+        reference: target.reference,
+        mediaType: manifest.mediaType,
+        size: bytes.length,
+        digest,
+        file,
+      })
+    }
+  }
+}
+
+async function* repositoryRoutes(root: string, repository: string): AsyncGenerator<Route> {
+  for (const blob of await readBlobs(root, repository)) yield blobRoute(repository, blob)
+  const snapshot = await readRepository(root, repository)
+  const routes: Route[] = []
+  for (const { digest, file, size, mediaType, aliases } of snapshot.manifests.values()) {
+    for (const reference of [digest, ...aliases])
+      routes.push(manifestRoute({ repository, reference, mediaType, size, digest, file }))
+  }
+  for (const [tag, digest] of snapshot.tags) {
+    const entry = snapshot.manifests.get(digest)
+    if (entry !== undefined) routes.push(manifestRoute({ ...entry, repository, reference: tag }))
+  }
+  yield* routes.sort(byPath)
+  const bySubject = [...referrersBySubject(snapshot)].sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const [subject, referrers] of bySubject) yield referrersRoute(repository, subject, formatReferrers(referrers))
+  yield tagsRoute(repository, [...snapshot.tags.keys()])
+}
+
+interface ManifestPlace {
+  readonly repository: string
+  readonly reference: string
+  readonly mediaType: string
+  readonly size: number
+  readonly digest: Digest
+  readonly file: string
+}
+
+/** By digest the header echoes the digest asked for; by tag it is the sha256 (design §4). */
+function manifestRoute({ repository, reference, mediaType, size, digest, file }: ManifestPlace): Route {
+  const named = asDigest(reference)
+  const kind = named === undefined ? 'tag' : 'manifest'
+  return {
+    path: `/${manifestPath(repository, reference)}`,
+    kind,
+    repository,
+    body: { file },
+    mediaType,
+    size,
+    digest: named ?? digest,
+    cache: named === undefined ? 'short' : 'immutable',
+    headers: headersOf(kind, mediaType, named ?? digest),
+  }
+}
+
+function blobRoute(repository: string, { digest, size }: { readonly digest: Digest; readonly size: number }): Route {
+  const file = blobPath(repository, digest)
+  const mediaType = DOCUMENT_TYPES.blob
+  return {
+    path: `/${file}`,
+    kind: 'blob',
+    repository,
+    body: { file },
+    mediaType,
+    size,
+    digest,
+    cache: 'immutable',
+    headers: headersOf('blob', mediaType, digest),
+  }
+}
+
+function tagsRoute(repository: string, tags: readonly string[]): Route {
+  return { ...documentRoute('tags', `/${tagsListPath(repository)}`, formatTagsList(repository, tags)), repository }
+}
+
+function referrersRoute(repository: string, digest: Digest, bytes: Uint8Array): Route {
+  return { ...documentRoute('referrers', `/${referrersPath(repository, digest)}`, bytes), repository }
+}
+
+function documentRoute(kind: 'version' | 'catalog' | 'tags' | 'referrers', path: string, bytes: Uint8Array): Route {
+  const mediaType = DOCUMENT_TYPES[kind]
+  return {
+    path,
+    kind,
+    body: { bytes },
+    mediaType,
+    size: bytes.length,
+    cache: 'short',
+    headers: headersOf(kind, mediaType),
+  }
+}
+
+function family(kind: RouteKind, path: string, mediaType: string, digest?: string): RouteFamily {
+  return {
+    kind,
+    path,
+    mediaType,
+    cache: kind === 'blob' || kind === 'manifest' ? 'immutable' : 'short',
+    headers: headersOf(kind, mediaType, digest),
+  }
+}
+
+function byPath(a: Route, b: Route): number {
+  return a.path < b.path ? -1 : 1
+}

@@ -1,0 +1,211 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { fileError, messageOf, systemCode } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
+import { type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
+import { isReserved, isTag, NAME_PATTERN } from '../oci/name.ts'
+import { fileKey, statInside } from './files.ts'
+import { blobsFolder, manifestPath, manifestsFolder, PUBLIC } from './layout.ts'
+
+/** One manifest of a repository, as its file says. */
+export interface ManifestEntry {
+  /** sha256 of its bytes. */
+  readonly digest: Digest
+  /** Root-relative path of a file that holds it: its digest's where there is one, else a tag's. */
+  readonly file: string
+  /** Bytes. */
+  readonly size: number
+  readonly mediaType: string
+  readonly kind: Manifest['kind']
+  /** sha512 digests it stands at too. */
+  readonly aliases: readonly Digest[]
+  readonly subject?: Digest
+  /** How a referrers list states it; only where it has a subject. */
+  readonly referrer?: Descriptor
+}
+
+/** A file of a repository that is not what its name says. */
+export interface SnapshotProblem {
+  /** Root-relative path. */
+  readonly file: string
+  readonly text: string
+}
+
+/** What a repository's `manifests/` folder holds at one moment. */
+export interface RepositorySnapshot {
+  readonly repository: string
+  /** By sha256 digest, sorted. */
+  readonly manifests: ReadonlyMap<Digest, ManifestEntry>
+  /** Tag → sha256 digest, sorted. */
+  readonly tags: ReadonlyMap<string, Digest>
+  /** Files that are left out, and why. */
+  readonly problems: readonly SnapshotProblem[]
+}
+
+/** Files that are read before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
+const BATCH = 256
+
+/**
+ * Reads a repository: the one place where files become manifests and tags. Every distinct file is read and hashed once, whatever its names;
+ * blobs are not touched. A repository that is not there is empty.
+ */
+export async function readRepository(root: string, repository: string): Promise<RepositorySnapshot> {
+  const files = new Map<string, { readonly names: string[]; readonly path: string }>()
+  const problems: SnapshotProblem[] = []
+  let turn = 0
+  for (const name of listNames(join(root, manifestsFolder(repository)))) {
+    if (!isTag(name) && asDigest(name) === undefined) continue
+    const path = manifestPath(repository, name)
+    const stats = statInside(root, path)
+    if (stats === undefined) continue
+    const known = files.get(fileKey(stats))
+    if (known === undefined) files.set(fileKey(stats), { names: [name], path })
+    else known.names.push(name)
+    if (++turn % BATCH === 0) await setImmediate()
+  }
+  const manifests = new Map<Digest, ManifestEntry>()
+  const tags = new Map<string, Digest>()
+  for (const { names, path } of files.values()) {
+    if (++turn % BATCH === 0) await setImmediate()
+    const bytes = readManifestFile(join(root, path))
+    if (bytes === undefined) continue
+    addFile({ repository, names, bytes, manifests, tags, problems })
+  }
+  return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
+}
+
+/** Names of all repositories below v2/, sorted: folders that hold `manifests/`. Symbolic links to folders are not followed. */
+export function listRepositories(root: string): Promise<readonly string[]> {
+  return listFoldersHolding(root, ['manifests'])
+}
+
+/** Names of all repositories that may hold blobs, sorted: also those of a first fetch that was interrupted before its manifests. */
+export function listBlobRepositories(root: string): Promise<readonly string[]> {
+  return listFoldersHolding(root, ['manifests', 'blobs'])
+}
+
+async function listFoldersHolding(root: string, parts: readonly string[]): Promise<readonly string[]> {
+  const found: string[] = []
+  const pending = ['']
+  let turn = 0
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const folders = listEntries(join(root, PUBLIC, name)).filter(entry => entry.isDirectory())
+    if (name !== '' && folders.some(entry => parts.includes(entry.name))) found.push(name)
+    for (const { name: child } of folders) {
+      const path = name === '' ? child : `${name}/${child}`
+      if (!isReserved(child) && WHOLE_NAME.test(path)) pending.push(path)
+    }
+    if (++turn % BATCH === 0) await setImmediate()
+  }
+  return found.sort()
+}
+
+/** A blob's digest and its size in bytes. */
+export interface BlobEntry {
+  readonly digest: Digest
+  readonly size: number
+}
+
+/** The blobs of a repository, sorted by digest. */
+export async function readBlobs(root: string, repository: string): Promise<readonly BlobEntry[]> {
+  const folder = blobsFolder(repository)
+  const blobs: BlobEntry[] = []
+  let turn = 0
+  for (const name of listNames(join(root, folder)).sort()) {
+    const digest = asDigest(name)
+    const stats = digest === undefined ? undefined : statInside(root, `${folder}/${name}`)
+    if (digest !== undefined && stats !== undefined) blobs.push({ digest, size: Number(stats.size) })
+    if (++turn % BATCH === 0) await setImmediate()
+  }
+  return blobs
+}
+
+const WHOLE_NAME = new RegExp(`^${NAME_PATTERN}$`)
+
+interface Reading {
+  readonly repository: string
+  readonly names: readonly string[]
+  readonly bytes: Uint8Array
+  readonly manifests: Map<Digest, ManifestEntry>
+  readonly tags: Map<string, Digest>
+  readonly problems: SnapshotProblem[]
+}
+
+function addFile({ repository, names, bytes, manifests, tags, problems }: Reading): void {
+  const digest = digestOf(bytes)
+  const right: string[] = []
+  for (const name of names) {
+    const named = asDigest(name)
+    if (
+      named === undefined ||
+      named === digest ||
+      (algorithmOf(named) === 'sha512' && digestOf(bytes, 'sha512') === named)
+    )
+      right.push(name)
+    else problems.push({ file: manifestPath(repository, name), text: `its bytes are those of ${digest}` })
+  }
+  let manifest: Manifest
+  try {
+    manifest = parseManifest(bytes)
+  } catch (error) {
+    for (const name of right) problems.push({ file: manifestPath(repository, name), text: messageOf(error) })
+    return
+  }
+  if (right.length === 0) return
+  const known = manifests.get(digest)
+  const aliases = right.filter(name => name.startsWith('sha512:')) as Digest[]
+  const file = right.find(name => name === digest) ?? aliases[0] ?? right[0] ?? digest
+  manifests.set(digest, {
+    digest,
+    file: known !== undefined && file !== digest ? known.file : manifestPath(repository, file),
+    size: bytes.length,
+    mediaType: manifest.mediaType,
+    kind: manifest.kind,
+    aliases: [...(known?.aliases ?? []), ...aliases].sort(),
+    ...(manifest.subject === undefined
+      ? {}
+      : { subject: manifest.subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }),
+  })
+  for (const name of right) if (isTag(name)) tags.set(name, digest)
+}
+
+function sorted<K extends string, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function readManifestFile(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw fileError(error, 'read', path, 'source')
+  }
+}
+
+function listNames(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw fileError(error, 'list', folder, 'source')
+  }
+}
+
+function listEntries(folder: string): ReturnType<typeof readDirectoryEntries> {
+  try {
+    return readDirectoryEntries(folder)
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw fileError(error, 'list', folder, 'source')
+  }
+}
+
+function readDirectoryEntries(folder: string) {
+  return readdirSync(folder, { withFileTypes: true })
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')
+}

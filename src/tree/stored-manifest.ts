@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileError, RegistrishError, systemCode } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { formatReferrers } from '../oci/referrers.ts'
+import { statInside } from './files.ts'
+import { manifestPath } from './layout.ts'
+import type { StoredManifest } from './tree.ts'
+
+/**
+ * Reads the manifest file of a tag or digest; undefined where there is none.
+ * @throws RegistrishError `digest-mismatch` where a digest's file has other bytes, `manifest-invalid` where they are no manifest.
+ */
+export function readStoredManifest(root: string, repository: string, reference: string): StoredManifest | undefined {
+  const file = manifestPath(repository, reference)
+  const bytes = readInside(root, file)
+  if (bytes === undefined) return undefined
+  const named = asDigest(reference)
+  if (named !== undefined && digestOf(bytes, algorithmOf(named)) !== named) {
+    throw new RegistrishError(
+      'digest-mismatch',
+      `${file} is damaged: its bytes are those of ${digestOf(bytes, algorithmOf(named))}`,
+      {
+        hint: 'registrish verify --repair moves it aside; fetch the image again afterwards',
+      },
+    )
+  }
+  return { digest: digestOf(bytes), bytes, manifest: parseManifest(bytes), file }
+}
+
+/** The entries of an index file, and whether it is written exactly as {@link formatReferrers} writes; undefined where it is not an index. */
+export function readFallback(
+  root: string,
+  file: string,
+): { readonly manifests: readonly Descriptor[]; readonly canonical: boolean } | undefined {
+  const bytes = readInside(root, file)
+  if (bytes === undefined) return undefined
+  const manifest = parseManifest(bytes)
+  if (manifest.kind !== 'index') return undefined
+  return { manifests: manifest.manifests, canonical: Buffer.from(formatReferrers(manifest.manifests)).equals(bytes) }
+}
+
+/** Whether `digest` names a manifest file of its own in a repository. */
+export function hasManifestFile(root: string, repository: string, digest: Digest): boolean {
+  return statInside(root, manifestPath(repository, digest)) !== undefined
+}
+
+function readInside(root: string, file: string): Buffer | undefined {
+  if (statInside(root, file) === undefined) return undefined
+  try {
+    return readFileSync(join(root, file))
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw fileError(error, 'read', file, 'source')
+  }
+}
