@@ -1,0 +1,201 @@
+import { readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import type { Dispatcher } from 'undici'
+import { abortedError, RegistrishError } from '../errors.ts'
+import { type Dispatchers, openDispatchers } from './dispatchers.ts'
+import { reachOf } from './local-address.ts'
+import { networkError, type Timeouts } from './network-error.ts'
+import type { Environment } from './proxy.ts'
+import { type Hop, isRedirect, MOST_HOPS, nextHop, tooManyHops } from './redirect.ts'
+
+/** How a client connects. Times in ms. */
+export interface HttpClientOptions {
+  /** PEM file of certificate authorities to trust beside Node's own and `NODE_EXTRA_CA_CERTS`. */
+  readonly caFile?: string
+  /** Longest wait for a connection. Default 15 s. */
+  readonly connectTimeout?: number
+  /** Longest wait for an answer to begin. Default: `stallTimeout`. */
+  readonly headerTimeout?: number
+  /** Longest silence within an answer's body while it is being read. Default 60 s. */
+  readonly stallTimeout?: number
+  /** Where the proxy variables are read. Default `process.env`. */
+  readonly env?: Environment
+}
+
+/** One request. */
+export interface HttpRequest {
+  /** Default GET. Only GET and HEAD follow redirects. */
+  readonly method?: 'GET' | 'HEAD' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal
+  /** Whether a redirect may lead to that URL in plain HTTP. Default: from plain HTTP to this machine only. */
+  readonly mayBePlain?: (url: URL) => boolean
+}
+
+/** An answer, whatever its status. Its body must be read to the end, left early, or discarded: until then it holds a connection. */
+export interface HttpResponse {
+  readonly status: number
+  /** Where it came from in the end, after redirects. */
+  readonly url: URL
+  /** A header's value, several joined by commas. */
+  header(name: string): string | undefined
+  /** The bytes as they came over the wire: never decoded, never copied. Fails with `unreachable` or `timeout`. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Reads a small body. @throws RegistrishError `bad-answer` beyond `limit` bytes. */
+  bytes(limit: number): Promise<Uint8Array>
+  /** As {@link bytes}, for text. */
+  text(limit: number): Promise<string>
+  /** Lets go of the body. */
+  discard(): Promise<void>
+}
+
+/** An HTTP client with connections of its own. */
+export interface HttpClient {
+  /**
+   * Sends a request and follows redirects, at most ten, without credentials to other hosts.
+   * @throws RegistrishError `unreachable`, `timeout`, `bad-answer` (redirects) or `aborted`; never for a status.
+   */
+  request(url: URL, request?: HttpRequest): Promise<HttpResponse>
+  /** Breaks all connections. */
+  close(): Promise<void>
+}
+
+/** Makes a client; undici is loaded and connections are made with the first request. */
+export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
+  const { connectTimeout = 15_000, stallTimeout = 60_000, headerTimeout = stallTimeout, env = process.env } = options
+  const timeouts: Timeouts = { connect: connectTimeout, header: headerTimeout, stall: stallTimeout }
+  let opening: Promise<Dispatchers> | undefined
+  const open = async (): Promise<Dispatchers> => {
+    opening ??= openDispatchers({
+      timeouts,
+      env,
+      ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
+    })
+    return opening
+  }
+  return {
+    async request(url, request = {}) {
+      if (request.signal?.aborted === true) throw abortedError(request.signal.reason)
+      return follow(url, request, { dispatchers: await open(), timeouts })
+    },
+    async close() {
+      // Whoever made the first request has been told why it could not be opened.
+      const opened = await opening?.catch(() => undefined)
+      await opened?.close()
+    },
+  }
+}
+
+interface Connections {
+  readonly dispatchers: Dispatchers
+  readonly timeouts: Timeouts
+}
+
+async function follow(first: URL, request: HttpRequest, connections: Connections): Promise<HttpResponse> {
+  const mayBePlain = request.mayBePlain ?? (url => first.protocol === 'http:' && reachOf(url.hostname) === 'loopback')
+  const seen = new Set<string>()
+  let hop: Hop = { url: first, headers: request.headers ?? {} }
+  for (;;) {
+    const response = await send(hop, request, connections)
+    if (!isRedirect(response.status) || request.method === 'POST') return response
+    await response.discard()
+    seen.add(hop.url.href)
+    const next = nextHop(hop, response.header('location'), { first, mayBePlain })
+    if (seen.has(next.url.href) || seen.size > MOST_HOPS) throw tooManyHops(hop, first)
+    hop = next
+  }
+}
+
+async function send({ url, headers }: Hop, request: HttpRequest, connections: Connections): Promise<HttpResponse> {
+  const { dispatchers, timeouts } = connections
+  const { dispatcher, proxy } = dispatchers.pick(url)
+  const { method = 'GET', body, signal } = request
+  const failed = { url, proxy, timeouts, ...(signal === undefined ? {} : { signal }) }
+  try {
+    const answer = await dispatcher.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method,
+      headers: { 'user-agent': userAgent(), 'accept-encoding': 'identity', ...headers },
+      headersTimeout: timeouts.header,
+      bodyTimeout: timeouts.stall,
+      // Without this undici hangs up after every HEAD.
+      reset: false,
+      ...(body === undefined ? {} : { body }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return responseOf(url, answer, error => networkError(error, failed))
+  } catch (error) {
+    throw networkError(error, failed)
+  }
+}
+
+function responseOf(
+  url: URL,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  translate: (error: unknown) => RegistrishError,
+): HttpResponse {
+  const chunks = readChunks(body, translate)
+  const bytes = async (limit: number): Promise<Uint8Array> => readAll(chunks, limit, url)
+  return {
+    status: statusCode,
+    url,
+    header(name) {
+      const value = headers[name.toLowerCase()]
+      return typeof value === 'string' ? value : value?.join(', ')
+    },
+    body: chunks,
+    bytes,
+    async text(limit) {
+      return new TextDecoder().decode(await bytes(limit))
+    },
+    async discard() {
+      // A short rest is read so that the connection can be used again; whatever goes wrong with it concerns nobody.
+      await body.dump({ limit: 16_384 }).catch(() => {})
+      await setImmediate()
+    },
+  }
+}
+
+async function* readChunks(
+  body: Readable,
+  translate: (error: unknown) => RegistrishError,
+): AsyncGenerator<Uint8Array, void> {
+  const chunks: AsyncIterable<Uint8Array> = body
+  try {
+    for await (const chunk of chunks) yield chunk
+    // undici takes a connection back one turn after its answer has ended; who asks before that gets a new one.
+    await setImmediate()
+  } catch (error) {
+    throw translate(error)
+  }
+}
+
+async function readAll(body: AsyncIterable<Uint8Array>, limit: number, url: URL): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > limit) {
+      throw new RegistrishError('bad-answer', `${url.host} sent an answer of more than ${limit} bytes`, {
+        side: 'source',
+      })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
+
+let agent: string | undefined
+
+/** `registrish/<version>`, the version from package.json. */
+function userAgent(): string {
+  if (agent === undefined) {
+    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+    const { version } = JSON.parse(text) as { readonly version: string }
+    agent = `registrish/${version}`
+  }
+  return agent
+}
