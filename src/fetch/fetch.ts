@@ -1,0 +1,171 @@
+import type { CopyReport, CopyRequest } from '../copy/context.ts'
+import { copyImages } from '../copy/copy.ts'
+import { isRegistrishError, RegistrishError } from '../errors.ts'
+import { asDigest, type Digest } from '../oci/digest.ts'
+import { compileGlob } from '../oci/glob.ts'
+import type { Source } from '../oci/source.ts'
+import { openTree } from '../tree/disk-tree.ts'
+import { rebuildDocuments } from '../tree/documents.ts'
+import { acquireTreeLock } from '../tree/lock.ts'
+import type { ReadonlyTree, Tree } from '../tree/tree.ts'
+import { distinctRequests, openWay } from './open-way.ts'
+import type { FetchOptions } from './options.ts'
+import { checkUpstream, rememberOrigin } from './upstream.ts'
+import type { Way } from './way.ts'
+
+/** What a fetch did. */
+export interface FetchReport extends CopyReport {
+  /** Where from: `docker.io/library/alpine`. */
+  readonly upstream: string
+  /** Repositories of the tree in which anything changed. */
+  readonly changed: readonly string[]
+}
+
+/**
+ * Fetches images into a tree: `image` is a registry's name (`alpine`, `ghcr.io/o/app:1`, `…@sha256:…`) or a transport (`oci:DIR`, `oci-archive:FILE`,
+ * `docker-archive:FILE`; through skopeo any of its own), `tags` more tags or digests of the same repository.
+ * @throws RegistrishError where nothing could be fetched at all; failures of single tags are in the report.
+ */
+export async function fetchImages(
+  image: string,
+  tags: readonly string[] = [],
+  options: FetchOptions = {},
+): Promise<FetchReport> {
+  const tree = openTree(options.root ?? '.')
+  const way = await openWay(image, tags, { ...options, root: tree.root })
+  try {
+    const requests = await chooseRequests(way, options)
+    const repositories = [...new Set(requests.map(request => request.target))]
+    if (options.dryRun === true) {
+      await checkUpstreams(tree, { way, repositories, options })
+      const report = await copyImages(way.source, tree, requests, options)
+      return { ...report, upstream: way.upstream, changed: [] }
+    }
+    const lock = await acquireTreeLock(tree.root, 'shared', { ...waiting(options), purpose: 'fetch' })
+    try {
+      const upstreams = await checkUpstreams(tree, { way, repositories, options })
+      const report = await copyAndDocument(way.source, tree, { requests, upstreams, options })
+      const changed = repositories.filter(repository =>
+        report.results.some(({ changed: did, request }) => did && request.target === repository),
+      )
+      return { ...report, upstream: way.upstream, changed }
+    } finally {
+      await lock.release()
+    }
+  } finally {
+    await way.source.close?.()
+  }
+}
+
+interface Checking {
+  readonly way: Way
+  readonly repositories: readonly string[]
+  readonly options: FetchOptions
+}
+
+/** What to remember as the upstream of each repository, if all may be written to. */
+async function checkUpstreams(
+  tree: ReadonlyTree,
+  { way, repositories, options }: Checking,
+): Promise<ReadonlyMap<string, string>> {
+  const allowed = options.as !== undefined || options.force === true
+  const remembered = new Map<string, string>()
+  for (const repository of repositories) {
+    const upstream = way.upstreams?.get(repository) ?? way.upstream
+    remembered.set(repository, await checkUpstream(tree, repository, { upstream, allowed }))
+  }
+  return remembered
+}
+
+interface Copying {
+  readonly requests: readonly CopyRequest[]
+  /** By repository of the tree. */
+  readonly upstreams: ReadonlyMap<string, string>
+  readonly options: FetchOptions
+}
+
+/** Copies, then regenerates the documents and remembers where from, also after a failure: what became visible before it must be listed. */
+async function copyAndDocument(
+  source: Source,
+  tree: Tree,
+  { requests, upstreams, options }: Copying,
+): Promise<CopyReport> {
+  let failure: unknown
+  try {
+    const report = await copyImages(source, tree, requests, options)
+    await recordContent(tree, { upstreams, report })
+    return report
+  } catch (error) {
+    failure = error
+  }
+  if (!isRegistrishError(failure, 'no-space', 'io')) await recordContent(tree, { upstreams })
+  throw failure
+}
+
+/** Only of what is there: an image that was not found leaves nothing behind. */
+async function recordContent(
+  { root }: Tree,
+  { upstreams, report }: { readonly upstreams: ReadonlyMap<string, string>; readonly report?: CopyReport },
+): Promise<void> {
+  const there = new Set(await openTree(root).repositories())
+  const repositories = [...upstreams].filter(([repository]) => there.has(repository))
+  if (repositories.length === 0) return
+  await rebuildDocuments(
+    root,
+    repositories.map(([repository]) => repository),
+  )
+  for (const [repository, upstream] of repositories) {
+    await rememberOrigin(root, repository, { upstream, pins: report === undefined ? [] : pinsOf(report, repository) })
+  }
+}
+
+async function chooseRequests(way: Way, options: FetchOptions): Promise<readonly CopyRequest[]> {
+  const globs = options.tagGlobs ?? []
+  if (options.allTags !== true && globs.length === 0) return way.requests
+  const { source } = way
+  if (source.tags === undefined)
+    throw new RegistrishError('usage', `${source.title} cannot list its tags`, { hint: 'name the tags' })
+  const call = options.signal === undefined ? {} : { signal: options.signal }
+  const all: CopyRequest[] = []
+  for (const { repository, target } of placesOf(way)) {
+    for (const reference of await source.tags(repository, call)) all.push({ repository, reference, target })
+  }
+  const matches = globs.map(compileGlob)
+  const chosen = options.allTags === true ? all : all.filter(({ reference }) => matches.some(match => match(reference)))
+  if (chosen.length === 0) throw noTags(way, globs, all)
+  return distinctRequests([...(way.named ? way.requests : []), ...chosen])
+}
+
+/** The repositories that tags are chosen from: several where a layout holds images of several. */
+function placesOf({ requests }: Way): readonly Pick<CopyRequest, 'repository' | 'target'>[] {
+  return [...new Map(requests.map(({ repository, target }) => [repository, { repository, target }])).values()]
+}
+
+function noTags({ upstream }: Way, globs: readonly string[], all: readonly CopyRequest[]): RegistrishError {
+  const tags = all.map(({ reference }) => reference)
+  const more = tags.length > 10 ? `, and ${tags.length - 10} more` : ''
+  return tags.length === 0
+    ? new RegistrishError('not-found', `${upstream} has no tags`, { side: 'source' })
+    : new RegistrishError('not-found', `${upstream} has no tag that matches ${globs.join(' or ')}`, {
+        side: 'source',
+        hint: `it has ${tags.slice(0, 10).join(', ')}${more}`,
+      })
+}
+
+function pinsOf(report: CopyReport, repository: string): readonly Digest[] {
+  return report.results.flatMap(({ request, digest, error }) => {
+    const isPin =
+      request.target === repository && request.tag === undefined && asDigest(request.reference) !== undefined
+    return isPin && error === undefined && digest !== undefined ? [digest] : []
+  })
+}
+
+function waiting({ signal, onProgress }: FetchOptions): {
+  readonly signal?: AbortSignal
+  readonly onWait: (owner: string) => void
+} {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    onWait: owner => onProgress?.({ type: 'note', text: `waiting for ${owner}` }),
+  }
+}
