@@ -1,0 +1,160 @@
+import { RegistrishError } from '../errors.ts'
+import { parseRepositoryName } from '../oci/name.ts'
+import type { CallOptions } from '../oci/source.ts'
+import { rebuildDocuments } from '../tree/documents.ts'
+import { acquireNamedLock } from '../tree/lock.ts'
+import type { RouteTable } from '../tree/route.ts'
+import { createRouteTable } from '../tree/routes.ts'
+import type { ReadonlyTree } from '../tree/tree.ts'
+import { checkTable, type Job } from './check.ts'
+import type { EmitOptions, EmitProblem, EmittedFile, Emitter } from './emitter.ts'
+import { type FarmContent, refreshFarm } from './farm.ts'
+import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
+import { readMarker } from './marker.ts'
+import { refuseForeign, writeFiles } from './write-files.ts'
+
+/** A host to emit for. Options left out are those it was emitted with before, else the defaults. */
+export interface HostRequest {
+  readonly name: string
+  readonly options?: EmitOptions
+}
+
+/** What emitting for a host did. */
+export interface HostResult {
+  readonly name: string
+  readonly title: string
+  /** All options, as they are recorded now. */
+  readonly options: EmitOptions
+  /** Root-relative paths of the files that were written; links are only counted. */
+  readonly changed: readonly string[]
+  /** How many links were made, moved or removed. */
+  readonly links: number
+  /** What the host cannot do, though it was emitted for. */
+  readonly warnings: readonly EmitProblem[]
+  /** The command that makes a running server read what changed; undefined where none is needed. */
+  readonly reload?: string
+}
+
+/** Which part of a tree changed. */
+export interface RefreshOptions extends CallOptions {
+  /** Names of the repositories that changed; default: any may have. */
+  readonly repositories?: Iterable<string>
+}
+
+/**
+ * Writes what the hosts named need to serve a tree, its documents included; without any, for all hosts in use. All options and owners of files are
+ * looked at before the first file is written.
+ * @throws RegistrishError `usage` for an unknown host or option or where there is nothing to do, `conflict` where a file is someone's own, `name-invalid` and `limit` where the host cannot hold the tree.
+ */
+export async function emitHosts(
+  tree: ReadonlyTree,
+  requests: readonly HostRequest[],
+  options: CallOptions = {},
+): Promise<readonly HostResult[]> {
+  for (const { name } of requests) findEmitter(name)
+  return withLock(tree, options, async () => {
+    const jobs = requests.length === 0 ? listInUse(tree.root) : requests.map(request => planRequest(tree.root, request))
+    if (jobs.length > 0) return applyAll(tree, jobs, options)
+    throw new RegistrishError('usage', 'no host is in use here, and none was named', {
+      hint: `name one with --host: ${hostNames()}`,
+    })
+  })
+}
+
+/**
+ * Brings the files of the hosts in use up to date with the tree, with the options they were emitted with. With `repositories` only the links of those
+ * are looked at, and the documents are taken to be right.
+ * @throws RegistrishError as {@link emitHosts}.
+ */
+export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions = {}): Promise<readonly HostResult[]> {
+  if (listInUse(tree.root).length === 0) return []
+  return withLock(tree, options, () => applyAll(tree, listInUse(tree.root), options))
+}
+
+/** The hosts that are in use in a tree: their marker files exist with our first line. */
+export function hostsInUse(root: string): readonly string[] {
+  return listInUse(root).map(({ emitter }) => emitter.name)
+}
+
+function listInUse(root: string): readonly Job[] {
+  return EMITTERS.flatMap(emitter => {
+    const options = readMarker(root, emitter)
+    return options === undefined ? [] : [{ emitter, options: completeOptions(emitter, options) }]
+  })
+}
+
+function planRequest(root: string, { name, options = {} }: HostRequest): Job {
+  const emitter = findEmitter(name)
+  const unknown = Object.keys(options).find(key => !emitter.options.some(option => option.name === key))
+  if (unknown !== undefined) {
+    const known = emitter.options.map(option => `--${option.name}`).join(', ')
+    throw new RegistrishError('usage', `${name} has no option --${unknown}`, { hint: `it has: ${known}` })
+  }
+  return { emitter, options: completeOptions(emitter, { ...readMarker(root, emitter), ...options }) }
+}
+
+function completeOptions(emitter: Emitter, options: EmitOptions): EmitOptions {
+  return Object.fromEntries(
+    emitter.options.map(option => [option.name, option.parse(options[option.name] ?? option.default)]),
+  )
+}
+
+async function withLock<T>(tree: ReadonlyTree, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+  const lock = await acquireNamedLock(tree.root, 'emit', signal === undefined ? {} : { signal })
+  try {
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
+
+async function applyAll(
+  tree: ReadonlyTree,
+  jobs: readonly Job[],
+  { repositories, signal }: RefreshOptions,
+): Promise<readonly HostResult[]> {
+  const named = repositories === undefined ? undefined : [...new Set(repositories)].map(parseRepositoryName)
+  if (named === undefined) await rebuildDocuments(tree.root, undefined, signal === undefined ? {} : { signal })
+  const table = createRouteTable(tree)
+  const prepared: Prepared[] = []
+  for (const job of jobs) prepared.push(await prepare(tree.root, job, table))
+  const results: HostResult[] = []
+  for (const entry of prepared)
+    results.push(await apply(entry, { root: tree.root, table, signal, repositories: named }))
+  return results
+}
+
+interface Prepared extends Job {
+  readonly files: readonly EmittedFile[]
+  readonly warnings: readonly EmitProblem[]
+}
+
+/** Everything that can be refused, before anything is written. */
+async function prepare(root: string, { emitter, options }: Job, table: RouteTable): Promise<Prepared> {
+  const warnings = emitter.constant ? [] : await checkTable({ emitter, options }, table)
+  const files: EmittedFile[] = []
+  for await (const file of emitter.emit(table, options)) files.push(file)
+  refuseForeign(
+    root,
+    emitter,
+    files.map(({ path }) => path),
+  )
+  return { emitter, options, files, warnings }
+}
+
+/** Links first: a server that is told to read a new configuration finds all that it names. */
+async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
+  const { emitter, options, files } = prepared
+  const { name, title, reload } = emitter
+  const { links, warnings } = await refreshFarm(prepared, content)
+  const changed = writeFiles(content.root, emitter, { files, options })
+  return {
+    name,
+    title,
+    options,
+    changed,
+    links,
+    warnings: [...prepared.warnings, ...warnings],
+    ...(reload === undefined || changed.length === 0 ? {} : { reload }),
+  }
+}

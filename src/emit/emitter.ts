@@ -1,0 +1,91 @@
+import type { Digest } from '../oci/digest.ts'
+import type { Route, RouteTable } from '../tree/route.ts'
+
+/** Values of an emitter's own options, by name: `{ port: '5555' }`. */
+export type EmitOptions = Readonly<Record<string, string>>
+
+/** One option of an emitter, a command line flag `--name`. */
+export interface EmitOption {
+  readonly name: string
+  readonly description: string
+  readonly default: string
+  /** Returns the value, normalised. @throws RegistrishError `usage`. */
+  parse(text: string): string
+}
+
+/** A file to be written: root-relative path, content as chunks of text. */
+export interface EmittedFile {
+  readonly path: string
+  readonly chunks: Iterable<string>
+}
+
+/** A second name for a file of the tree, as a hard link, or as a copy where the file system gives none. Paths root-relative. */
+export interface HardLink {
+  readonly type: 'link'
+  readonly path: string
+  readonly to: string
+  /** What the file must be. Checked where `to` is named otherwise: a tag's file may have moved on since it was listed. */
+  readonly digest: Digest
+}
+
+/** A symbolic link, relative on disk, to another link of the same host. Paths root-relative. */
+export interface SymbolicLink {
+  readonly type: 'symlink'
+  readonly path: string
+  readonly to: string
+}
+
+/** A link beside v2/ that tells a server what a file's name in v2/ cannot. */
+export type EmittedLink = HardLink | SymbolicLink
+
+/** How a host's links are laid out: those of a repository depend on its routes only. */
+export interface LinkFarm {
+  /** Root-relative folder that holds this host's links and nothing else. */
+  readonly folder: string
+  /** Root-relative folder below it that holds the links of one repository, all of them and no others, at any depth. */
+  folderOf(repository: string): string
+  /** The links that a route needs; hard links before the symbolic links to them. */
+  links(route: Route): Iterable<EmittedLink>
+}
+
+/** What a host cannot do with a table: `refuse` stops before anything is written, `warn` is said and done. */
+export interface EmitProblem {
+  readonly level: 'refuse' | 'warn'
+  /** `name-invalid`: something that would break or inject into the host's files; `limit`: more than the host can hold. */
+  readonly code: 'name-invalid' | 'limit'
+  readonly text: string
+  readonly hint?: string
+}
+
+/** What a host can hold, as far as it is published. */
+export interface HostLimits {
+  /** Bytes. */
+  readonly largestFile?: number
+  readonly files?: number
+  readonly rules?: number
+  /** Characters. */
+  readonly longestLine?: number
+}
+
+/** One static host: prints the route table in that host's tongue. Pure: no disk, clock or environment; the same table gives the same bytes. */
+export interface Emitter {
+  readonly name: string
+  readonly title: string
+  /** The host's own documentation of what is emitted. */
+  readonly documentation: string
+  readonly limits: HostLimits
+  readonly options: readonly EmitOption[]
+  /** Root-relative path of the file whose first line marks this host as in use and records the options. */
+  readonly marker: string
+  /** What begins a comment line in this host's files. */
+  readonly comment: string
+  /** The command that makes a running server read changed files; undefined where none is needed. */
+  readonly reload?: string
+  /** Whether the files depend on the options only, never on the content (then nothing is rewritten or reloaded after a fetch). */
+  readonly constant: boolean
+  readonly farm?: LinkFarm
+  /** For a constant host, `table` may hold one repository only. */
+  check(table: RouteTable, options: EmitOptions): AsyncIterable<EmitProblem>
+  /** The files, the marker last; each without the first line that the caller gives it. */
+  emit(table: RouteTable, options: EmitOptions): AsyncIterable<EmittedFile>
+}

@@ -1,0 +1,66 @@
+import type { Route, RouteTable } from '../tree/route.ts'
+import { checkTable, type Job } from './check.ts'
+import type { EmitProblem } from './emitter.ts'
+import { removeStrayLinks, writeLinks } from './write-links.ts'
+
+/** What a farm is made from: the tree's routes, all or those of some repositories. */
+export interface FarmContent {
+  readonly root: string
+  readonly table: RouteTable
+  readonly repositories: readonly string[] | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Brings a host's links up to date, one repository after the other, so that neither memory nor time depends on more than what there is. The routes of a
+ * repository are checked before its first link is made. Without `repositories`, links of repositories that are gone are removed.
+ */
+export async function refreshFarm(
+  job: Job,
+  { root, table, repositories, signal }: FarmContent,
+): Promise<{ readonly links: number; readonly warnings: readonly EmitProblem[] }> {
+  const { farm } = job.emitter
+  if (farm === undefined) return { links: 0, warnings: [] }
+  const place = { root, farm }
+  const warnings: EmitProblem[] = []
+  const done = new Set<string>()
+  let links = 0
+  const limits = {
+    ...(repositories === undefined ? {} : { repositories }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+  for await (const [repository, routes] of byRepository(table.routes(limits))) {
+    warnings.push(...(await checkTable(job, tableOf(table, routes))))
+    const wanted = routes.flatMap(route => [...farm.links(route)])
+    links += await writeLinks(place, repository, wanted)
+    done.add(repository)
+  }
+  const gone = (repositories ?? []).filter(repository => !done.has(repository))
+  for (const repository of gone) links += await writeLinks(place, repository, [])
+  if (repositories === undefined) links += removeStrayLinks(place, new Set([...done].map(farm.folderOf)))
+  return { links, warnings }
+}
+
+/** The routes of one repository after the other: a table is sorted so. */
+async function* byRepository(routes: AsyncIterable<Route>): AsyncGenerator<readonly [string, readonly Route[]]> {
+  let current: { readonly repository: string; readonly routes: Route[] } | undefined
+  for await (const route of routes) {
+    const { repository } = route
+    if (repository === undefined) continue
+    if (current?.repository !== repository) {
+      if (current !== undefined) yield [current.repository, current.routes]
+      current = { repository, routes: [] }
+    }
+    current.routes.push(route)
+  }
+  if (current !== undefined) yield [current.repository, current.routes]
+}
+
+function tableOf({ families }: RouteTable, routes: readonly Route[]): RouteTable {
+  return {
+    families,
+    async *routes(): AsyncGenerator<Route> {
+      yield* routes
+    },
+  }
+}

@@ -1,0 +1,222 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  copyFileSync,
+  type Dirent,
+  fchmodSync,
+  fsyncSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { fileError, systemCode } from '../errors.ts'
+import { algorithmOf, digestOf } from '../oci/digest.ts'
+import type { EmittedLink, HardLink, LinkFarm, SymbolicLink } from './emitter.ts'
+import { ensureFolder, temporaryBeside } from './write-files.ts'
+
+/** Links that are made before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
+const BATCH = 256
+
+/** Where links go: a tree's root and the farm of one host. */
+export interface FarmPlace {
+  readonly root: string
+  readonly farm: LinkFarm
+}
+
+/**
+ * Makes the links of one repository what they should be and returns how many changed. A server that reads meanwhile finds every link whole: what
+ * symbolic links point to is there before them, a link moves by rename, and what is not wanted any more goes last.
+ * @throws RegistrishError `no-space`, `io`.
+ */
+export async function writeLinks(
+  { root, farm }: FarmPlace,
+  repository: string,
+  links: Iterable<EmittedLink>,
+): Promise<number> {
+  const wanted = new Map<string, EmittedLink>()
+  for (const link of links) wanted.set(link.path, link)
+  const folder = farm.folderOf(repository)
+  const stale = listLinks(root, folder).filter(path => !wanted.has(path))
+  let turn = 0
+  let changed = 0
+  const count = async (change: boolean): Promise<void> => {
+    if (change) changed += 1
+    if (++turn % BATCH === 0) await setImmediate()
+  }
+  for (const link of wanted.values()) if (link.type === 'link') await count(placeHardLink(root, link))
+  for (const link of wanted.values()) if (link.type === 'symlink') await count(placeSymbolicLink(root, link))
+  for (const path of stale) await count(removeLink(root, path))
+  if (stale.length > 0 || wanted.size === 0) removeEmptyFolders(root, folder, farm.folder)
+  return changed
+}
+
+/** Removes everything in a farm that is not below one of the folders to keep; returns how many links went. */
+export function removeStrayLinks({ root, farm }: FarmPlace, keep: ReadonlySet<string>): number {
+  const strays = listLinks(root, farm.folder, keep)
+  for (const path of strays) removeLink(root, path)
+  const folders = new Set(strays.map(path => dirname(path)))
+  for (const folder of folders) removeEmptyFolders(root, folder, farm.folder)
+  return strays.length
+}
+
+/** Root-relative paths of everything below a folder that is not a folder, leaving out some folders. */
+function listLinks(root: string, folder: string, except: ReadonlySet<string> = new Set()): string[] {
+  const found: string[] = []
+  for (const entry of listEntries(join(root, folder))) {
+    const path = `${folder}/${entry.name}`
+    if (!entry.isDirectory()) found.push(path)
+    else if (!except.has(path)) found.push(...listLinks(root, path, except))
+  }
+  return found
+}
+
+function listEntries(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw fileError(error, 'list', folder)
+  }
+}
+
+/** False where the link is there already, or the file is not what it was when it was listed: whoever changed it lists it again. */
+function placeHardLink(root: string, { path, to, digest }: HardLink): boolean {
+  const target = join(root, path)
+  try {
+    const source = findSource(root, to)
+    if (source === undefined) return false
+    const there = lstatSync(target, STAT)
+    if (there !== undefined && isSame(source.stats, there)) return false
+    const named = basename(to) === digest
+    if (there === undefined && named && tryLink(source.path, target)) return true
+    const temporary = temporaryBeside(target)
+    try {
+      if (!tryLink(source.path, temporary)) copyWhole(source.path, temporary, source.stats)
+      if (!named && digestOf(readFileSync(temporary), algorithmOf(digest)) !== digest) return false
+      renameSync(temporary, target)
+    } finally {
+      rmSync(temporary, { force: true })
+    }
+    return true
+  } catch (error) {
+    throw fileError(error, 'link', target)
+  }
+}
+
+function placeSymbolicLink(root: string, { path, to }: SymbolicLink): boolean {
+  const link = join(root, path)
+  const target = relative(dirname(path), to)
+  try {
+    const there = readLink(link)
+    if (there === target) return false
+    if (there === undefined) symlinkSync(target, link)
+    else {
+      const temporary = temporaryBeside(link)
+      rmSync(temporary, { force: true })
+      symlinkSync(target, temporary)
+      renameSync(temporary, link)
+    }
+    return true
+  } catch (error) {
+    throw fileError(error, 'link', link)
+  }
+}
+
+function removeLink(root: string, path: string): boolean {
+  try {
+    rmSync(join(root, path), { force: true })
+    return true
+  } catch (error) {
+    throw fileError(error, 'remove', join(root, path))
+  }
+}
+
+/** Removes a folder, what is below it and above it up to `top`, as far as they are empty. */
+function removeEmptyFolders(root: string, folder: string, top: string): void {
+  for (const entry of listEntries(join(root, folder)))
+    if (entry.isDirectory()) removeEmptyFolders(root, `${folder}/${entry.name}`, folder)
+  for (let path = folder; path !== top && path.startsWith(`${top}/`); path = dirname(path)) {
+    try {
+      rmdirSync(join(root, path))
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') continue
+      if (['ENOTEMPTY', 'EEXIST'].includes(systemCode(error) ?? '')) return
+      throw fileError(error, 'remove', join(root, path))
+    }
+  }
+}
+
+/** The regular file at a path of the tree, behind a symbolic link too (the tree lists none that leads out of it); undefined where it is gone. */
+function findSource(root: string, path: string): { readonly path: string; readonly stats: BigIntStats } | undefined {
+  const absolute = join(root, path)
+  const stats = lstatSync(absolute, STAT)
+  if (stats?.isSymbolicLink() !== true) return stats === undefined ? undefined : { path: absolute, stats }
+  const real = realpathSync(absolute)
+  return { path: real, stats: lstatSync(real, { bigint: true }) }
+}
+
+/** One and the same file (inode numbers outgrow doubles), or a copy of it that was made here or came with the tree. */
+function isSame(source: BigIntStats, there: BigIntStats): boolean {
+  if (source.ino === there.ino && source.dev === there.dev) return true
+  return there.isFile() && source.size === there.size && source.mtimeMs === there.mtimeMs
+}
+
+/** Whether the file system gave a hard link; it may give none at all, none here, or no more of this file. */
+function tryLink(from: string, to: string): boolean {
+  for (;;) {
+    try {
+      linkSync(from, to)
+      return true
+    } catch (error) {
+      const code = systemCode(error) ?? ''
+      if (code === 'ENOENT' && lstatSync(dirname(to), STAT) === undefined) ensureFolder(dirname(to))
+      else if (code === 'EEXIST') rmSync(to)
+      else if (NO_LINK.has(code)) return false
+      else throw error
+    }
+  }
+}
+
+/** A copy bears the date of its source, by which it is known again. */
+function copyWhole(from: string, to: string, { mtimeMs }: BigIntStats): void {
+  ensureFolder(dirname(to))
+  copyFileSync(from, to, constants.COPYFILE_FICLONE)
+  const file = openSync(to, 'r+')
+  try {
+    fchmodSync(file, 0o644)
+    futimesSync(file, Number(mtimeMs) / 1000, Number(mtimeMs) / 1000)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Where a symbolic link points; '' for anything else, undefined where there is nothing. */
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    if (systemCode(error) === 'EINVAL') return ''
+    throw error
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')
+}
+
+const STAT = { bigint: true, throwIfNoEntry: false } as const
+const NO_LINK = new Set(['EMLINK', 'EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
