@@ -1,0 +1,85 @@
+import type { HostResult } from '../../emit/apply.ts'
+import type { EmitOption } from '../../emit/emitter.ts'
+import { EMITTERS } from '../../emit/hosts.ts'
+import { RegistrishError } from '../../errors.ts'
+import { listOf, textOf, textOr } from '../arguments.ts'
+import { type Arguments, type Command, type Flag, ROOT_FLAG, type RunContext } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
+import { count } from '../format.ts'
+
+/** Options of all hosts, each once. */
+const OPTIONS: readonly EmitOption[] = [
+  ...new Map(EMITTERS.flatMap(({ options }) => options).map(option => [option.name, option])).values(),
+]
+
+/** `registrish emit`. */
+export const emit: Command = {
+  name: 'emit',
+  summary: 'Write what a web server needs to serve the registry of files',
+  details: [
+    'Write the configuration of web servers below --root, so that they serve the registry of files there. A host for which this was done once is in use: fetch, remove and prune keep its files up to date with the same options. Without --host all hosts in use are brought up to date.',
+  ],
+  positionals: [],
+  flags: [
+    ROOT_FLAG,
+    {
+      name: 'host',
+      type: 'string',
+      value: 'NAME',
+      repeated: true,
+      choices: EMITTERS.map(({ name }) => name),
+      describe: 'web server to write for',
+    },
+    ...OPTIONS.map(
+      ({ name, description, default: value }): Flag => ({
+        name,
+        type: 'string',
+        value: 'VALUE',
+        describe: `${description} (default: ${value})`,
+      }),
+    ),
+  ],
+  examples: [
+    { line: 'registrish emit --host nginx', text: 'for docker-compose up, port 5555' },
+    { line: 'registrish emit --host nginx --web-root "$PWD" --port 8080', text: 'for an nginx of this machine' },
+  ],
+  run: runEmit,
+}
+
+async function runEmit(args: Arguments, context: RunContext): Promise<number> {
+  const [{ emitHosts }, { openTree }] = await Promise.all([
+    import('../../emit/apply.ts'),
+    import('../../tree/disk-tree.ts'),
+  ])
+  const tree = openTree(textOr(args, 'root', '.'))
+  const given = OPTIONS.flatMap(({ name }) => {
+    const value = textOf(args, name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const hosts = listOf(args, 'host', { commas: true })
+  if (hosts.length === 0 && given.length > 0) {
+    throw new RegistrishError('usage', `--${given[0]?.[0]} is an option of a host`, {
+      hint: 'name the host with --host',
+    })
+  }
+  const requests = hosts.map(name => ({ name, options: Object.fromEntries(given) }))
+  const results = await emitHosts(tree, requests, { signal: context.signal })
+  printResults(results, context)
+  return EXIT.done
+}
+
+function printResults(results: readonly HostResult[], { output, print, say }: RunContext): void {
+  if (output !== 'text') print(JSON.stringify({ hosts: results }, undefined, output === 'json' ? 2 : undefined))
+  for (const result of results) {
+    if (output === 'text') for (const line of formatResult(result)) print(line)
+    for (const { text, hint } of result.warnings) {
+      say(`${result.title}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`)
+    }
+    if (result.reload !== undefined) say(`make a running ${result.title} read it: ${result.reload}`)
+  }
+}
+
+function formatResult({ title, changed, links }: HostResult): readonly string[] {
+  if (changed.length === 0 && links === 0) return [`${title}: up to date`]
+  return [...changed.map(path => `${title}: ${path}`), ...(links === 0 ? [] : [`${title}: ${count(links, 'link')}`])]
+}

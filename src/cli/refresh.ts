@@ -1,0 +1,19 @@
+import type { RunContext } from './command.ts'
+
+/** Brings the files of the hosts in use up to date after repositories changed, and says what a running server needs. */
+export async function refreshAfter(
+  root: string,
+  repositories: readonly string[] | undefined,
+  context: RunContext,
+): Promise<void> {
+  const [{ refreshHosts }, { openTree }] = await Promise.all([
+    import('../emit/apply.ts'),
+    import('../tree/disk-tree.ts'),
+  ])
+  for (const { title, reload } of await refreshHosts(openTree(root), {
+    signal: context.signal,
+    ...(repositories === undefined ? {} : { repositories }),
+  })) {
+    if (reload !== undefined) context.say(`${title}: its files changed; make it read them: ${reload}`)
+  }
+}
