@@ -1,0 +1,209 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { newName } from './support/engine.ts'
+import { startNginx } from './support/nginx.ts'
+import { createPodman, type Podman, podmanNeeds } from './support/podman.ts'
+import { done, type Hosted, startServe } from './support/registrish.ts'
+import { run } from './support/run.ts'
+import { describeWith, type Need, sharedEngine, sharedRegistries } from './support/suites.ts'
+import { toolPath } from './support/tools.ts'
+
+/* The main job with real programs: real images from a real registry, and every client that people have pulls and runs them. */
+
+const HELLO = ['echo', 'hello', 'there']
+const HELLO_OUTPUT = 'hello there'
+
+const HOSTS: readonly (readonly [name: string, needs: readonly Need[], start: (root: string) => Promise<Hosted>])[] = [
+  ['nginx', ['nginx'], startNginx],
+  ['registrish serve', [], startServe],
+]
+
+/** What is pulled by tag; each also by digest. */
+const IMAGES = [
+  'busybox:latest',
+  'busybox:RC1',
+  'busybox:rc1',
+  'busybox:1.10',
+  'multi:latest',
+  'team/tools/busybox:latest',
+  'signed:latest',
+] as const
+
+for (const [name, needs, start] of HOSTS) {
+  describeWith([...needs, 'engine', 'registries', ...podmanNeeds, 'skopeo', 'crane'], `from ${name}`, () => {
+    let root: string
+    let server: Hosted
+    let podman: Podman
+    beforeAll(async () => {
+      root = await mkdtemp(join(tmpdir(), 'rge-'))
+      await fetchAll(root)
+      server = await start(root)
+      podman = await createPodman()
+    })
+    afterAll(async () => {
+      await podman.stop()
+      await server.close()
+      await rm(root, { recursive: true, force: true })
+    })
+
+    describe.each(IMAGES.flatMap(image => [[image, image] as const, [image, byDigest(image)] as const]))(
+      '%s',
+      (image, asked) => {
+        const digest = (): string => digestOf(image)
+
+        it('docker pulls and runs it', async () => {
+          const { docker } = sharedEngine()
+          const full = `${server.host}/${resolved(asked)}`
+          await docker(['pull', '--quiet', full])
+          onTestFinished(() => docker(['rmi', '--force', full]).then(() => undefined))
+          const { stdout } = await docker(['run', '--rm', '--network', 'none', full, ...HELLO])
+          expect(stdout).toBe(HELLO_OUTPUT)
+          const { stdout: digests } = await docker(['image', 'inspect', '--format', '{{json .RepoDigests}}', full])
+          expect(digests).toContain(digest())
+        })
+
+        it('podman pulls and runs it', async () => {
+          const full = `${server.host}/${resolved(asked)}`
+          await podman.podman(['pull', '--quiet', '--tls-verify=false', full])
+          const { stdout } = await podman.podman(['run', '--rm', full, ...HELLO])
+          expect(stdout).toBe(HELLO_OUTPUT)
+          await podman.podman(['rmi', '--force', full])
+        })
+
+        it('containerd pulls and runs it', async () => {
+          const { ctr } = sharedEngine()
+          const full = `${server.host}/${resolved(asked)}`
+          await ctr(['images', 'pull', '--plain-http', full])
+          onTestFinished(() => ctr(['images', 'rm', full]).then(() => undefined))
+          const { stdout } = await ctr(['run', '--rm', full, newName(), '/bin/echo', 'hello', 'there'])
+          expect(stdout).toBe(HELLO_OUTPUT)
+          expect((await ctr(['images', 'ls', `name==${full}`])).stdout).toContain(digest())
+        })
+
+        it('skopeo inspects it, and copies all of it with its digest', async () => {
+          const source = `docker://${server.host}/${resolved(asked)}`
+          const { stdout } = await run(toolPath('skopeo'), [
+            'inspect',
+            '--tls-verify=false',
+            '--format',
+            '{{.Digest}}',
+            source,
+          ])
+          expect(stdout).toBe(digest())
+          const folder = await mkdtemp(join(tmpdir(), 'rge-'))
+          onTestFinished(() => rm(folder, { recursive: true }))
+          await run(toolPath('skopeo'), [
+            'copy',
+            '--quiet',
+            '--all',
+            '--preserve-digests',
+            '--src-tls-verify=false',
+            source,
+            `oci:${folder}:it`,
+          ])
+          const index = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as {
+            readonly manifests: readonly { readonly digest: string }[]
+          }
+          expect(index.manifests.map(manifest => manifest.digest)).toEqual([digest()])
+        })
+
+        it('crane finds its digest and validates every byte', async () => {
+          const full = `${server.host}/${resolved(asked)}`
+          expect((await crane(['digest', full])).stdout).toBe(digest())
+          expect((await crane(['validate', '--remote', full])).stderr).toContain('PASS')
+        })
+      },
+    )
+
+    it('docker runs a whole Debian, and the image of 350 MB', async () => {
+      const { docker } = sharedEngine()
+      for (const [image, command, output] of [
+        ['debian', ['cat', '/etc/debian_version'], /^12/],
+        ['big', HELLO, /^hello there$/],
+      ] as const) {
+        const full = `${server.host}/${image}:latest`
+        const { stdout } = await docker(['run', '--rm', '--network', 'none', full, ...command])
+        expect(stdout).toMatch(output)
+        await docker(['rmi', '--force', full])
+      }
+    })
+
+    it('crane lists the tags and the repositories', async () => {
+      expect((await crane(['ls', `${server.host}/busybox`])).stdout.split('\n').sort()).toEqual([
+        '007',
+        '1.10',
+        '1e3',
+        'RC1',
+        'latest',
+        'rc1',
+      ])
+      expect((await crane(['catalog', server.host])).stdout.split('\n').sort()).toEqual([
+        'big',
+        'busybox',
+        'debian',
+        'multi',
+        'signed',
+        'team/tools/busybox',
+      ])
+    })
+
+    it('a missing tag is missing to every client', async () => {
+      const full = `${server.host}/busybox:absent`
+      const { docker, ctr } = sharedEngine()
+      const results = await Promise.all([
+        docker(['pull', full], { reject: false }),
+        podman.podman(['pull', '--tls-verify=false', full], { reject: false }),
+        ctr(['images', 'pull', '--plain-http', full], { reject: false }),
+        run(toolPath('crane'), ['digest', '--insecure', full], { reject: false }),
+      ])
+      for (const { failed, stderr } of results) {
+        expect(failed).toBe(true)
+        expect(stderr).toMatch(/manifest unknown|not found|MANIFEST_UNKNOWN/i)
+      }
+    })
+
+    it('docker push is refused and changes nothing', async () => {
+      const { docker } = sharedEngine()
+      const full = `${server.host}/busybox:latest`
+      await docker(['pull', '--quiet', full])
+      onTestFinished(() => docker(['rmi', '--force', full]).then(() => undefined))
+      const { failed } = await docker(['push', full], { reject: false })
+      expect(failed).toBe(true)
+      await done(['verify', '--root', root])
+    })
+  })
+}
+
+/** Fetches what the clients pull, with signatures, and writes the configuration of the hosts. */
+async function fetchAll(root: string): Promise<void> {
+  const { plain } = sharedRegistries()
+  for (const repository of ['busybox', 'multi', 'team/tools/busybox', 'debian', 'big']) {
+    await done(['fetch', '--root', root, `${plain.host}/${repository}`, '--all-tags'])
+  }
+  await done(['fetch', '--root', root, `${plain.host}/signed`, 'latest', '--referrers', '--digest-tags'])
+  await done(['verify', '--root', root])
+}
+
+/** `name:tag` → a placeholder for `name@digest`: digests are known only when the tests run. */
+function byDigest(image: string): string {
+  return `${image}@`
+}
+
+function resolved(asked: string): string {
+  if (!asked.endsWith('@')) return asked
+  const image = asked.slice(0, -1)
+  return `${image.slice(0, image.lastIndexOf(':'))}@${digestOf(image)}`
+}
+
+function digestOf(image: string): string {
+  const colon = image.lastIndexOf(':')
+  const stored = sharedRegistries().images.repositories[image.slice(0, colon)]?.[image.slice(colon + 1)]
+  if (stored === undefined) throw new Error(`the registries hold no ${image}`)
+  return stored.digest
+}
+
+function crane(args: readonly string[]): ReturnType<typeof run> {
+  return run(toolPath('crane'), [...args, '--insecure'])
+}

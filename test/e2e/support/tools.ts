@@ -1,0 +1,99 @@
+import { accessSync, constants } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { run } from './run.ts'
+
+/**
+ * The programs that end-to-end tests may need, by command name. `scripts/e2e-setup.sh` installs all of them on Debian 12.
+ * `unshare` is util-linux's and there on every Linux.
+ */
+export type Tool = keyof typeof versionArguments
+
+const versionArguments = {
+  'apt-get': ['--version'],
+  bash: ['--version'],
+  buildah: ['--version'],
+  busybox: ['--help'],
+  containerd: ['--version'],
+  crane: ['version'],
+  ctr: ['--version'],
+  debootstrap: ['--version'],
+  docker: ['--version'],
+  runc: ['--version'],
+  'docker-compose': ['--version'],
+  'docker-registry': ['--version'],
+  dockerd: ['--version'],
+  htpasswd: [],
+  nginx: ['-v'],
+  openssl: ['version'],
+  podman: ['--version'],
+  skopeo: ['--version'],
+  tar: ['--version'],
+  unshare: ['--version'],
+} as const
+
+/** The path of a tool: PATH first, then `$GOBIN`, `~/go/bin` and the system folders that a user's PATH may lack. */
+function findTool(tool: Tool): string | undefined {
+  return searchFolders()
+    .map(folder => join(folder, tool))
+    .find(isExecutable)
+}
+
+/** Like {@link findTool}, for tests that run only where the tool is; throws a {@link NotHereError} where it is not. */
+export function toolPath(tool: Tool): string {
+  const path = findTool(tool)
+  if (path === undefined) throw new NotHereError(absence(tool))
+  return path
+}
+
+/** The first line that a tool prints about its version; an Error where the tool is absent. */
+export async function toolVersion(tool: Tool): Promise<string> {
+  const { stdout, stderr } = await run(toolPath(tool), versionArguments[tool], { reject: false })
+  return (stdout || stderr).split('\n')[0] ?? ''
+}
+
+/** Why these needs are not met here, in one sentence with the way out; undefined when all are. `root` is user id 0. */
+export function missing(needs: readonly (Tool | 'root')[]): string | undefined {
+  const absent = needs.filter(need => need !== 'root').filter(tool => findTool(tool) === undefined)
+  const [first] = absent
+  if (first !== undefined) return absent.length === 1 ? absence(first) : `${absent.join(', ')} are not here; ${wayOut}`
+  if (needs.includes('root') && process.getuid?.() !== 0) return 'needs root: run the tests as root'
+  return undefined
+}
+
+/** Something that a test needs and that this machine does not have; the message is one sentence with the way out. */
+export class NotHereError extends Error {
+  override readonly name = 'NotHereError'
+}
+
+/** Throws a {@link NotHereError} where {@link missing} says that something is. */
+export function requireAll(needs: readonly (Tool | 'root')[]): void {
+  const reason = missing(needs)
+  if (reason !== undefined) throw new NotHereError(reason)
+}
+
+/** PATH for child processes, with the folders that {@link findTool} adds. */
+export function toolSearchPath(): string {
+  return searchFolders().join(delimiter)
+}
+
+const wayOut = 'scripts/e2e-setup.sh installs what is missing'
+
+function absence(tool: Tool): string {
+  return `${tool} is not here; scripts/e2e-setup.sh installs it`
+}
+
+function searchFolders(): readonly string[] {
+  const { PATH = '', GOBIN } = process.env
+  const added = [GOBIN ?? '', join(homedir(), 'go/bin'), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  return [...PATH.split(delimiter), ...added].filter(folder => folder !== '')
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
