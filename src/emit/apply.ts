@@ -71,11 +71,7 @@ export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions =
   return withLock(tree, options, () => applyAll(tree, listInUse(tree.root), options))
 }
 
-/** The hosts that are in use in a tree: their marker files exist with our first line. */
-export function hostsInUse(root: string): readonly string[] {
-  return listInUse(root).map(({ emitter }) => emitter.name)
-}
-
+/** The hosts in use: their marker files exist with our first line. */
 function listInUse(root: string): readonly Job[] {
   return EMITTERS.flatMap(emitter => {
     const options = readMarker(root, emitter)

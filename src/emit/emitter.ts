@@ -58,7 +58,7 @@ export interface EmitProblem {
 }
 
 /** What a host can hold, as far as it is published. */
-export interface HostLimits {
+interface HostLimits {
   /** Bytes. */
   readonly largestFile?: number
   readonly files?: number

@@ -22,12 +22,13 @@ const port: EmitOption = {
 }
 
 /**
- * A tag is a symbolic link to `<type>:<subtype>/<digest>` beside it, so that where it leads says the manifest's type and digest. A colon is in no tag,
- * and `manifests` in no repository name, so nothing collides. A digest of one of the four usual types is found by trying their folders; of any other, by a symbolic link.
+ * `alpine:/latest` is a symbolic link to `<type>:<subtype>/<digest>` beside it, so that where it leads says the manifest's media type and digest. No repository
+ * or tag has a colon, so nothing collides. A digest of one of the four usual types is found by trying their folders; of any other, by a symbolic link.
+ * nginx looks at every folder of the way, each from the root on: the fewer the faster.
  */
 const farm: LinkFarm = {
   folder: LINKS.slice(1),
-  folderOf: repository => `${LINKS.slice(1)}/${repository}/manifests`,
+  folderOf: repository => `${LINKS.slice(1)}/${repository}:`,
   *links({ kind, repository, body, mediaType, digest, path }: Route): Generator<EmittedLink> {
     if (kind !== 'tag' && kind !== 'manifest') return
     if (repository === undefined || digest === undefined || !('file' in body)) return
@@ -57,11 +58,16 @@ export const nginx: Emitter = {
   check: table => checkRoutes(table),
   async *emit({ families }, options) {
     const place = { webRoot: parsed(options, webRoot), port: parsed(options, port) }
-    yield { path: 'nginx/snippets/maps.conf', chunks: [formatMaps()] }
-    yield { path: 'nginx/snippets/locations.conf', chunks: [formatLocations(families, place.webRoot)] }
-    yield { path: nginx.marker, chunks: [formatServer(families, place)] }
+    yield { path: 'nginx/snippets/maps.conf', chunks: [MAPS_HEAD, formatMaps()] }
+    yield { path: 'nginx/snippets/locations.conf', chunks: [LOCATIONS_HEAD, formatLocations(families, place.webRoot)] }
+    yield { path: nginx.marker, chunks: [SERVER_HEAD, formatServer(families, place)] }
   },
 }
+
+const AGAIN = 'The command above writes this file again: what you change here is lost.'
+const SERVER_HEAD = `# The registry as a server, for /etc/nginx/conf.d/. ${AGAIN}\n\n`
+const MAPS_HEAD = `# What locations.conf needs, for http { }. ${AGAIN}\n\n`
+const LOCATIONS_HEAD = `# The registry, for a server { } of your own; maps.conf belongs beside it. ${AGAIN}\n\n`
 
 function parsed(options: Readonly<Record<string, string>>, option: EmitOption): string {
   return option.parse(options[option.name] ?? option.default)

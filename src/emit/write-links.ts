@@ -167,10 +167,11 @@ function findSource(root: string, path: string): { readonly path: string; readon
   return { path: real, stats: lstatSync(real, { bigint: true }) }
 }
 
-/** One and the same file (inode numbers outgrow doubles), or a copy of it that was made here or came with the tree. */
+/** One and the same file (inode numbers outgrow doubles), or a copy of it that was made here or came with the tree: dates are set to about a millisecond. */
 function isSame(source: BigIntStats, there: BigIntStats): boolean {
   if (source.ino === there.ino && source.dev === there.dev) return true
-  return there.isFile() && source.size === there.size && source.mtimeMs === there.mtimeMs
+  const apart = source.mtimeMs - there.mtimeMs
+  return there.isFile() && source.size === there.size && apart >= -1n && apart <= 1n
 }
 
 /** Whether the file system gave a hard link; it may give none at all, none here, or no more of this file. */

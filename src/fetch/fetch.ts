@@ -121,7 +121,7 @@ async function recordContent(
 
 async function chooseRequests(way: Way, options: FetchOptions): Promise<readonly CopyRequest[]> {
   const globs = options.tagGlobs ?? []
-  if (options.allTags !== true && globs.length === 0) return way.requests
+  if (options.allTags !== true && globs.length === 0) return distinctRequests(way.requests)
   const { source } = way
   if (source.tags === undefined)
     throw new RegistrishError('usage', `${source.title} cannot list its tags`, { hint: 'name the tags' })

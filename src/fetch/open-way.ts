@@ -1,6 +1,7 @@
 import { basename, resolve as resolvePath } from 'node:path'
 import type { CopyRequest } from '../copy/context.ts'
 import { RegistrishError } from '../errors.ts'
+import { selectImages } from '../layout/image-names.ts'
 import type { LayoutImage, LayoutSource } from '../layout/layout-source.ts'
 import { asDigest } from '../oci/digest.ts'
 import { isRepositoryName, isTag, parseTag, parseTreeRepository } from '../oci/name.ts'
@@ -100,9 +101,9 @@ interface ChosenImage extends LayoutImage {
 async function findImage(source: LayoutSource, all: readonly LayoutImage[], wanted: string): Promise<ChosenImage> {
   const descriptor = await source.resolve('', wanted)
   const same = all.filter(image => image.descriptor.digest === descriptor.digest)
-  const tag = isTag(wanted) ? wanted : undefined
-  const image = same.find(({ reference }) => reference === (tag ?? reference)) ?? same[0]
-  const reference = tag ?? image?.reference
+  const called = selectImages(all, '', wanted).find(image => same.includes(image))
+  const image = called ?? same[0]
+  const reference = called === undefined && isTag(wanted) ? wanted : image?.reference
   return {
     descriptor,
     byDigest: asDigest(wanted) !== undefined,
@@ -152,7 +153,7 @@ function refuseMixing(
 export function distinctRequests(requests: readonly CopyRequest[]): readonly CopyRequest[] {
   const known = new Set<string>()
   return requests.filter(({ target, reference, tag }) => {
-    const key = `${target} ${reference} ${tag ?? ''}`
+    const key = `${target} ${reference} ${tag ?? (asDigest(reference) === undefined ? reference : '')}`
     return !known.has(key) && known.add(key)
   })
 }

@@ -64,7 +64,7 @@ export function parseAuthFile(text: string, origin: string): AuthFile {
  * The normal form of a key: `host[:port]`, or podman's `host[:port]/path` for one namespace or repository. Docker also writes `https://host` and
  * `https://host/v1/`, where only the host counts. All names of Docker Hub are docker.io.
  */
-export function normalKey(key: string): string {
+function normalKey(key: string): string {
   const scheme = /^https?:\/\//i.exec(key)?.[0] ?? ''
   const bare = key
     .slice(scheme.length)

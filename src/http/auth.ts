@@ -1,26 +1,17 @@
 import { abortedError, RegistrishError } from '../errors.ts'
 import type { Credentials } from './auth-file.ts'
 import type { Challenge } from './challenge.ts'
-import type { HttpClient } from './client.ts'
 import type { CredentialFinder, FoundCredentials } from './credentials.ts'
-import type { Retry } from './retry.ts'
-import { basic, fetchToken, parseRealm, type Token } from './token.ts'
+import { basic } from './token.ts'
+import { type Authorization, createTokenCache, type TokenCache, type TokenCacheOptions } from './token-cache.ts'
 
-/** What an {@link Authorizer} works for and with. */
-export interface AuthorizerOptions {
-  /** The registry's name, for messages and as the key of its credentials: `docker.io`. */
-  readonly registry: string
-  /** Where its requests go. */
-  readonly origin: URL
-  readonly http: HttpClient
-  readonly retry: Retry
+/** What an {@link Authorizer} works for and with; `registry` is also the key of its credentials. */
+export interface AuthorizerOptions extends TokenCacheOptions {
   readonly credentials: CredentialFinder
-  /** Default `Date.now`. */
-  readonly now?: () => number
 }
 
 /** An answer that says who is asking does not suffice. */
-export interface Refusal {
+interface Refusal {
   /** What it offers; none where it just refuses, as ECR Public does with 400 for an expired token. */
   readonly challenges: readonly Challenge[]
   /** The `Authorization` that was sent. */
@@ -36,9 +27,6 @@ export interface Authorizer {
   /** The error for a refusal that stands. */
   refused(repository: string): Promise<RegistrishError>
 }
-
-/** A token is not used in its last seconds, in ms: the request has to arrive before it expires. */
-const MARGIN = 10_000
 
 /** Makes an {@link Authorizer}. */
 export function createAuthorizer(options: AuthorizerOptions): Authorizer {
@@ -66,12 +54,6 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       return refusedError(options, repository, await credentials.find(registry, repository))
     },
   }
-}
-
-interface Authorization {
-  readonly authorization: string
-  /** In ms since the epoch. */
-  readonly expires: number
 }
 
 interface Grant extends Authorization {
@@ -104,51 +86,6 @@ function fixedAuthorization({ scheme }: Challenge, credentials: Credentials | un
   if (credentials?.kind === 'bearer') return scheme === 'bearer' ? `Bearer ${credentials.token}` : undefined
   if (scheme !== 'basic' || credentials?.kind !== 'password') return undefined
   return basic(credentials.username, credentials.password)
-}
-
-interface TokenQuery {
-  readonly challenge: Challenge
-  readonly repository: string
-  readonly rejected: string | undefined
-  readonly credentials?: Exclude<Credentials, { readonly kind: 'bearer' }>
-}
-
-interface TokenCache {
-  get(query: TokenQuery): Promise<Authorization>
-}
-
-function createTokenCache({ http, retry, registry, origin, now = Date.now }: AuthorizerOptions): TokenCache {
-  const known = new Map<string, Authorization>()
-  const running = new Map<string, Promise<Authorization>>()
-  const load = async (query: TokenQuery, scope: string): Promise<Authorization> => {
-    const { service } = query.challenge.parameters
-    const realm = parseRealm(query.challenge.parameters['realm'], origin)
-    const { token, lifetime }: Token = await fetchToken({
-      http,
-      retry,
-      registry,
-      realm,
-      scope,
-      ...(service === undefined ? {} : { service }),
-      ...(query.credentials === undefined ? {} : { credentials: query.credentials }),
-    })
-    return { authorization: `Bearer ${token}`, expires: now() + lifetime - MARGIN }
-  }
-  return {
-    async get(query) {
-      const { realm = '', service = '', scope: asked = '' } = query.challenge.parameters
-      // Docker Hub's /v2/ names no scope, ECR Public names "aws": what the challenge says is used, what it leaves out is computed.
-      const scope = asked === '' ? `repository:${query.repository}:pull` : asked
-      const key = JSON.stringify([realm, service, scope, query.credentials?.origin])
-      const cached = known.get(key)
-      if (cached !== undefined && now() < cached.expires && cached.authorization !== query.rejected) return cached
-      const loading = running.get(key) ?? load(query, scope).finally(() => running.delete(key))
-      running.set(key, loading)
-      const authorization = await loading
-      known.set(key, authorization)
-      return authorization
-    },
-  }
 }
 
 /** The challenge that is answered: bearer before basic (most registries that offer both mean the latter for their own API). */

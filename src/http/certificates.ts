@@ -1,18 +1,17 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
+import { rootCertificates } from 'node:tls'
 import { fileError, RegistrishError } from '../errors.ts'
 import type { Environment } from './proxy.ts'
 
 /**
- * A TLS context that trusts the authorities of a PEM file as well as those Node trusts anyway (its own and `NODE_EXTRA_CA_CERTS`). Made once, since it
- * parses every certificate.
- * @throws RegistrishError `usage` or `io` where the file cannot be read or holds no certificate.
+ * The certificates (PEM) of Node's own authorities, of `NODE_EXTRA_CA_CERTS`, and of a file; for a context that is told any trusts no others.
+ * @throws RegistrishError `usage` or `io` where a file cannot be read or holds no certificate.
  */
-export function trustAlso(caFile: string, env: Environment): SecureContext {
+export function listAuthorities(caFile: string, env: Environment): string[] {
   const extra = env['NODE_EXTRA_CA_CERTS'] ?? ''
   const more = extra === '' ? [] : readCertificates(extra, 'NODE_EXTRA_CA_CERTS')
-  return createSecureContext({ ca: [...rootCertificates, ...more, ...readCertificates(caFile, '--ca-file')] })
+  return [...rootCertificates, ...more, ...readCertificates(caFile, '--ca-file')]
 }
 
 function readCertificates(file: string, from: string): readonly string[] {

@@ -1,8 +1,9 @@
+import { setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import { abortedError, RegistrishError } from '../errors.ts'
+import { RegistrishError, throwIfAborted } from '../errors.ts'
 import { type Dispatchers, openDispatchers } from './dispatchers.ts'
 import { reachOf } from './local-address.ts'
 import { networkError, type Timeouts } from './network-error.ts'
@@ -77,7 +78,9 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   }
   return {
     async request(url, request = {}) {
-      if (request.signal?.aborted === true) throw abortedError(request.signal.reason)
+      throwIfAborted(request.signal)
+      // A signal is shared by as many requests as run at once: that is no leak that Node has to warn of.
+      if (request.signal !== undefined) setMaxListeners(0, request.signal)
       return follow(url, request, { dispatchers: await open(), timeouts })
     },
     async close() {

@@ -1,5 +1,6 @@
+import { createSecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
-import { trustAlso } from './certificates.ts'
+import { listAuthorities } from './certificates.ts'
 import type { Timeouts } from './network-error.ts'
 import { type Environment, proxyFor } from './proxy.ts'
 
@@ -23,7 +24,8 @@ export async function openDispatchers({ timeouts, caFile, env }: DispatcherOptio
   const { Agent, ProxyAgent } = await import('undici')
   const connect = {
     timeout: timeouts.connect,
-    ...(caFile === undefined ? {} : { secureContext: trustAlso(caFile, env) }),
+    // A context is made once, since it parses all certificates.
+    ...(caFile === undefined ? {} : { secureContext: createSecureContext({ ca: listAuthorities(caFile, env) }) }),
   }
   const direct = new Agent({ connect })
   const proxies = new Map<string, Dispatcher>()

@@ -18,10 +18,10 @@ export interface RetryOptions {
 }
 
 /** What one try came to: a value, or a failure that another try may mend, with the pause that the host asked for. */
-export type Attempt<T> = { readonly value: T } | { readonly failed: RegistrishError; readonly delay?: number }
+type Attempt<T> = { readonly value: T } | { readonly failed: RegistrishError; readonly delay?: number }
 
 /** One request, tried until it succeeds. */
-export interface Attempts<T> {
+interface Attempts<T> {
   /** What it is about, for progress: `docker.io/library/alpine:3`. */
   readonly what: string
   /** Tries once. Broken connections and timeouts that it throws are tried again; every other error is final. */

@@ -1,7 +1,5 @@
-import { isRegistrishError, RegistrishError } from '../errors.ts'
+import { RegistrishError } from '../errors.ts'
 import type { HttpResponse } from '../http/client.ts'
-import { reachOf } from '../http/local-address.ts'
-import { describeStatus } from '../http/status.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, asDigest } from '../oci/digest.ts'
 import { parseRepositoryName } from '../oci/name.ts'
@@ -21,8 +19,8 @@ export interface BlobRequest {
 type Outcome = Content | 'whole' | 'expired' | 'missing'
 
 /**
- * Opens a blob from a byte on (distribution spec, "Pulling blobs"; RFC 9110 §14 for ranges); a registry that does not skip is read from the first. A blob that
- * the registry does not hold is looked for at the descriptor's `urls`. Connections that break are the caller's business, who can resume.
+ * Opens a blob from a byte on (distribution spec, "Pulling blobs"; RFC 9110 §14 for ranges); a registry that does not skip is read from the first. A foreign layer that
+ * the registry does not hold is `not-found` like any other: clients get it at its `urls`. Connections that break are the caller's business, who can resume.
  * @throws RegistrishError `not-found`, `size-mismatch`, `digest-mismatch`, and what the connection throws.
  */
 export async function openBlob(connection: Connection, request: BlobRequest): Promise<Content> {
@@ -49,7 +47,7 @@ export async function openBlob(connection: Connection, request: BlobRequest): Pr
       },
     })
     if (typeof outcome === 'object') return outcome
-    if (outcome === 'missing') return openElsewhere(connection, request, what)
+    if (outcome === 'missing') throw missing(what)
     if (outcome === 'whole') offset = 0
     if (outcome === 'expired') isRenewed = true
   }
@@ -131,52 +129,9 @@ function rangeFrom(offset: number): Readonly<Record<string, string>> {
   return offset === 0 ? {} : { range: `bytes=${offset}-` }
 }
 
-/** Looks for a foreign layer at its `urls`, in order and without credentials (image spec, descriptor.md). One that cannot be had there is `not-found`, whatever the reason. */
-async function openElsewhere(connection: Connection, request: BlobRequest, what: string): Promise<Content> {
-  const { descriptor, offset, signal } = request
-  const isNear = reachOf((await connection.origin()).hostname) !== 'public'
-  const failures: string[] = []
-  for (const text of descriptor.urls ?? []) {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    if (url === undefined || !/^https?:$/.test(url.protocol) || (!isNear && reachOf(url.hostname) !== 'public'))
-      continue
-    url.username = ''
-    url.password = ''
-    try {
-      const outcome = await openUrl(connection, url, { descriptor, offset, what, signal })
-      if (typeof outcome === 'object') return outcome
-      failures.push(`${url.host}: ${typeof outcome === 'number' ? describeStatus(outcome) : outcome}`)
-    } catch (error) {
-      if (!isRegistrishError(error) || error.code === 'aborted') throw error
-      failures.push(error.message)
-    }
-  }
-  const tried = failures.length === 0 ? '' : `, nor can it be had from its own addresses (${failures.join('; ')})`
-  throw new RegistrishError('not-found', `${what} is not there${tried}`, {
+function missing(what: string): RegistrishError {
+  return new RegistrishError('not-found', `${what} is not there`, {
     side: 'source',
     hint: 'the registry has lost a part of the image: it has to be pushed again',
   })
-}
-
-/** Bytes, or the status or reason for which there are none. */
-async function openUrl(
-  { http }: Connection,
-  url: URL,
-  { signal, ...expected }: Expected & { readonly signal: AbortSignal | undefined },
-): Promise<Content | string | number> {
-  for (const offset of new Set([expected.offset, 0])) {
-    const response = await http.request(url, {
-      headers: rangeFrom(offset),
-      // What is fetched is checked against its digest, so that nobody on the way can change it.
-      mayBePlain: () => true,
-      ...(signal === undefined ? {} : { signal }),
-    })
-    const outcome = await readAnswer(response, { ...expected, offset })
-    if (typeof outcome === 'object') return outcome
-    if (outcome !== 'whole') {
-      await response.discard()
-      return response.status
-    }
-  }
-  return 'no usable answer'
 }

@@ -21,7 +21,7 @@ export interface ConnectionOptions {
 }
 
 /** One request to a registry and what to make of the answer. */
-export interface Exchange<T> {
+interface Exchange<T> {
   /** What it is about, for progress. */
   readonly what: string
   /** Repository whose permissions it needs. */

@@ -9,7 +9,7 @@ import { fallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { contentTypeOf, statusError } from './answer.ts'
 import type { Connection } from './connection.ts'
-import { fetchManifest } from './manifests.ts'
+import { fetchManifest } from './fetch-manifest.ts'
 import { readPages } from './pages.ts'
 
 /** Statuses by which registries without the referrers API answer it; the spec names 404. */

@@ -133,9 +133,18 @@ class PartialWriter implements BlobWriter {
       await this.#drain()
       await this.#settle()
     } finally {
-      await this.#partial.handle.close()
-      if (this.offset === 0) await rm(this.#partial.path, { force: true })
-      await this.#partial.release()
+      await this.#end()
+    }
+  }
+
+  /** Gives up the file and, whatever comes, the lock. */
+  async #end(): Promise<void> {
+    const { handle, path, release } = this.#partial
+    try {
+      await handle.close()
+      if (this.offset === 0) await rm(path, { force: true })
+    } finally {
+      await release()
     }
   }
 
@@ -154,7 +163,7 @@ class PartialWriter implements BlobWriter {
   async #append(chunks: readonly Uint8Array[], bytes: number): Promise<void> {
     try {
       const { bytesWritten } = await this.#partial.handle.writev(chunks)
-      if (bytesWritten !== bytes) await this.#partial.handle.write(Buffer.concat(chunks), bytesWritten)
+      if (bytesWritten !== bytes) await this.#partial.handle.appendFile(Buffer.concat(chunks).subarray(bytesWritten))
       this.#sinceFlush += bytes
       if (this.#sinceFlush < FLUSH_SIZE) return
       await this.#flushing

@@ -10,7 +10,7 @@ import type { Content, OpenOptions } from '../oci/source.ts'
 import { openBlobWriter } from './blob-writer.ts'
 import { checkCase } from './case-folding.ts'
 import { referrersBySubject } from './documents.ts'
-import { ensureFolder, flushFolder, linkOrCopy, statInside, writeWhole } from './files.ts'
+import { ensureFolder, flushFolder, isFolderInside, linkOrCopy, statEntry, statInside, writeWhole } from './files.ts'
 import { blobPath, blobsFolder, manifestPath, manifestsFolder } from './layout.ts'
 import { listBlobRepositories, listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
 import { hasManifestFile, readStoredManifest } from './stored-manifest.ts'
@@ -98,9 +98,10 @@ function findByTag(root: string, snapshot: RepositorySnapshot, digest: Digest): 
 function listTags(root: string, repository: string): readonly string[] {
   if (!isTreeRepository(repository)) return []
   const folder = manifestsFolder(repository)
+  if (!isFolderInside(root, folder)) return []
   try {
     return readdirSync(join(root, folder))
-      .filter(name => isTag(name) && statInside(root, `${folder}/${name}`) !== undefined)
+      .filter(name => isTag(name) && statEntry(root, `${folder}/${name}`) !== undefined)
       .sort()
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return []

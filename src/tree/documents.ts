@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { fileError, systemCode } from '../errors.ts'
+import { fileError, systemCode, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { digestOf } from '../oci/digest.ts'
@@ -39,12 +39,13 @@ export function referrersBySubject(snapshot: RepositorySnapshot): ReadonlyMap<Di
 
 /**
  * Whether a tag is a fallback document of ours, to be regenerated and not a root: it is named `sha256-<hex>`, and an OCI index of which every
- * entry that is present has that subject. Anything else so named (`cosign copy` tags the image itself that way) is someone's own.
+ * entry that is present has that subject; where none is present, one that is written as ours are. Anything else so named (`cosign copy` tags
+ * the image itself that way) is someone's own.
  */
 export function isFallbackDocument(root: string, snapshot: RepositorySnapshot, tag: string): boolean {
   const digest = isFallbackTag(tag) ? snapshot.tags.get(tag) : undefined
   const entry = digest === undefined ? undefined : snapshot.manifests.get(digest)
-  if (entry?.mediaType !== OCI_INDEX || entry.subject !== undefined) return false
+  if (entry?.mediaType !== OCI_INDEX || entry.subject !== undefined || fallbackTag(entry.digest) === tag) return false
   const entries = readFallback(root, entry.file)
   if (entries === undefined) return false
   let present = 0
@@ -54,7 +55,7 @@ export function isFallbackDocument(root: string, snapshot: RepositorySnapshot, t
     if (found.subject === undefined || fallbackTag(found.subject) !== tag) return false
     present += 1
   }
-  return present > 0 || entries.canonical
+  return present > 0 || (entries.canonical && entries.manifests.every(({ platform }) => platform === undefined))
 }
 
 /**
@@ -72,7 +73,7 @@ export async function rebuildDocuments(
     const wanted = repositories === undefined ? all : [...new Set(repositories)]
     let changed = false
     for (const repository of wanted) {
-      options.signal?.throwIfAborted()
+      throwIfAborted(options.signal)
       changed = (await rebuildRepository(root, repository)) || changed
     }
     const catalog = await writeWhole(root, catalogPath, formatCatalog(all))

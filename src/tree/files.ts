@@ -103,14 +103,35 @@ export async function flushFolder(path: string): Promise<void> {
 }
 
 /**
- * The state of the regular file at a root-relative path of v2/, or undefined where there is none. Symbolic links count only while they
- * stay inside v2/.
+ * The state of the regular file at a root-relative path of v2/, or undefined where there is none. Symbolic links, of the file or of a folder on
+ * the way, count only while they stay inside v2/.
  */
 export function statInside(root: string, path: string): BigIntStats | undefined {
+  return isFolderInside(root, dirname(path)) ? statEntry(root, path) : undefined
+}
+
+/** Like {@link statInside}, for many files of one folder of which {@link isFolderInside} was asked before. */
+export function statEntry(root: string, path: string): BigIntStats | undefined {
   const absolute = join(root, path)
-  const stats = lstatSync(absolute, { bigint: true, throwIfNoEntry: false })
-  if (stats?.isSymbolicLink()) return insideTarget(root, absolute)
-  return stats?.isFile() ? stats : undefined
+  try {
+    const stats = lstatSync(absolute, { bigint: true, throwIfNoEntry: false })
+    if (stats?.isSymbolicLink() === true)
+      return isInside(root, absolute) ? onlyFile(statSync(absolute, { bigint: true })) : undefined
+    return onlyFile(stats)
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw error
+  }
+}
+
+/** Whether a root-relative folder is there and lies inside v2/, whatever symbolic links lead to it. */
+export function isFolderInside(root: string, folder: string): boolean {
+  try {
+    return isInside(root, join(root, folder))
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw error
+  }
 }
 
 /** A new name in the tree's incoming folder. */
@@ -120,16 +141,17 @@ export async function newTemporary(root: string): Promise<string> {
   return join(folder, `${process.pid}-${randomUUID()}`)
 }
 
-function insideTarget(root: string, link: string): BigIntStats | undefined {
-  try {
-    const inside = relative(realpathSync(join(root, PUBLIC)), realpathSync(link))
-    if (inside === '..' || inside.startsWith(`..${sep}`)) return undefined
-    const stats = statSync(link, { bigint: true })
-    return stats.isFile() ? stats : undefined
-  } catch (error) {
-    if (['ENOENT', 'ELOOP', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
-    throw error
-  }
+function isInside(root: string, path: string): boolean {
+  const inside = relative(realpathSync.native(join(root, PUBLIC)), realpathSync.native(path))
+  return inside !== '..' && !inside.startsWith(`..${sep}`)
+}
+
+function onlyFile(stats: BigIntStats | undefined): BigIntStats | undefined {
+  return stats?.isFile() === true ? stats : undefined
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ELOOP', 'ENOTDIR'].includes(systemCode(error) ?? '')
 }
 
 async function copyWhole(from: string, to: string): Promise<void> {

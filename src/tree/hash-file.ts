@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { abortedError } from '../errors.ts'
+import { throwIfAborted } from '../errors.ts'
 import { type Algorithm, createDigester, type Digest, digestOf } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 
@@ -19,7 +19,7 @@ export async function hashFile(
   { size, algorithm }: { readonly size: number; readonly algorithm: Algorithm },
   { signal, onBytes }: HashOptions = {},
 ): Promise<Digest> {
-  if (signal?.aborted) throw abortedError(signal.reason)
+  throwIfAborted(signal)
   if (size <= PIECE) {
     await setImmediate()
     const bytes = readFileSync(path)
@@ -31,7 +31,7 @@ export async function hashFile(
   try {
     const buffer = Buffer.allocUnsafe(PIECE)
     for (;;) {
-      if (signal?.aborted) throw abortedError(signal.reason)
+      throwIfAborted(signal)
       const { bytesRead } = await handle.read(buffer, 0, PIECE)
       if (bytesRead === 0) return digester.digest()
       digester.update(buffer.subarray(0, bytesRead))

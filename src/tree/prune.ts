@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { abortedError, fileError, RegistrishError, systemCode } from '../errors.ts'
+import { fileError, RegistrishError, systemCode, throwIfAborted } from '../errors.ts'
 import type { Digest } from '../oci/digest.ts'
 import { fallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
@@ -8,12 +8,13 @@ import type { OnProgress } from '../progress.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
 import { isFallbackDocument } from './documents.ts'
 import { type RepositoryGraph, reach, readGraph } from './graph.ts'
-import { blobsFolder, incomingFolder, partialsFolder } from './layout.ts'
+import { blobPath, blobsFolder, incomingFolder, manifestPath, partialsFolder, temporaryFolder } from './layout.ts'
 import { acquireReadingLock, acquireTreeLock } from './lock.ts'
 import { readOrigin } from './origin.ts'
 import { readBlobs } from './snapshot.ts'
 import { finishSweep, sweepRepository } from './sweep.ts'
 import type { Doomed } from './sweep-documents.ts'
+import { findLinkTargets } from './symbolic-links.ts'
 import type { Tree } from './tree.ts'
 
 export interface PruneOptions extends CallOptions {
@@ -63,9 +64,11 @@ export async function pruneTree(tree: Tree, options: PruneOptions = {}): Promise
     const deleter = createDeleter(root, dryRun)
     const pruned: PrunedRepository[] = []
     const touched: string[] = []
-    for (const repository of await findPrunable(root, await tree.repositories(), call)) {
-      if (signal?.aborted) throw abortedError(signal.reason)
-      const doomed = await chooseDoomed(root, await readGraph(root, repository))
+    const repositories = await tree.repositories()
+    const linked = await findLinkTargets(root, repositories)
+    for (const repository of await findPrunable(root, { repositories, linked, ...call })) {
+      throwIfAborted(signal)
+      const doomed = await chooseDoomed(root, await readGraph(root, repository), linked)
       await sweepRepository(root, doomed, deleter)
       touched.push(repository)
       if (doomed.manifests.size + doomed.blobs.length === 0) continue
@@ -79,18 +82,20 @@ export async function pruneTree(tree: Tree, options: PruneOptions = {}): Promise
   }
 }
 
+/** What symbolic links lead to: it stays, with all it needs. */
+type Linked = ReadonlyMap<string, string>
+
 /** The repositories of which anything will go, empty ones included. All are read before anything is deleted: one that is damaged stops the whole. */
 async function findPrunable(
   root: string,
-  repositories: readonly string[],
-  { signal }: CallOptions,
+  { repositories, linked, signal }: CallOptions & { readonly repositories: readonly string[]; readonly linked: Linked },
 ): Promise<readonly string[]> {
   const found: string[] = []
   for (const repository of repositories) {
-    if (signal?.aborted) throw abortedError(signal.reason)
+    throwIfAborted(signal)
     const graph = await readGraph(root, repository)
     refuseDamaged(graph)
-    const { manifests, blobs } = await chooseDoomed(root, graph)
+    const { manifests, blobs } = await chooseDoomed(root, graph, linked)
     if (manifests.size + blobs.length > 0 || graph.nodes.size === 0) found.push(repository)
   }
   return found
@@ -106,13 +111,18 @@ function refuseDamaged({ snapshot }: RepositoryGraph): void {
   })
 }
 
-async function chooseDoomed(root: string, graph: RepositoryGraph): Promise<Doomed> {
+async function chooseDoomed(root: string, graph: RepositoryGraph, linked: Linked): Promise<Doomed> {
   const { snapshot, nodes } = graph
-  const documents = [...snapshot.tags].filter(([tag]) => isFallbackDocument(root, snapshot, tag))
+  const { repository, tags } = snapshot
+  const documents = [...tags].filter(([tag]) => isFallbackDocument(root, snapshot, tag))
   const ours = new Set(documents.map(([tag]) => tag))
-  const roots = [...snapshot.tags].filter(([tag]) => !ours.has(tag)).map(([, digest]) => digest)
-  const { pins } = await readOrigin(root, snapshot.repository)
-  const kept = reach(graph, [...roots, ...pins], { referrers: true })
+  const tagged = [...tags].filter(([tag]) => !ours.has(tag)).map(([, digest]) => digest)
+  const { pins } = await readOrigin(root, repository)
+  const linkedTo = [...nodes.values()].flatMap(({ entry }) => {
+    const names = [entry.digest, ...entry.aliases]
+    return names.some(name => linked.has(manifestPath(repository, name))) ? [entry.digest] : []
+  })
+  const kept = reach(graph, [...tagged, ...pins, ...linkedTo], { referrers: true })
   const lists = new Set<string>()
   for (const digest of kept.manifests) {
     const subject = nodes.get(digest)?.entry.subject
@@ -120,14 +130,24 @@ async function chooseDoomed(root: string, graph: RepositoryGraph): Promise<Doome
   }
   const keptDocuments = new Set(documents.filter(([tag]) => lists.has(tag)).map(([, digest]) => digest))
   const manifests = [...nodes.keys()].filter(digest => !kept.manifests.has(digest) && !keptDocuments.has(digest))
-  const real = isRealFolder(root, blobsFolder(snapshot.repository))
-  const blobs = real ? await readBlobs(root, snapshot.repository) : []
   return {
     graph,
     tags: new Set(),
     manifests: new Set(manifests),
-    blobs: blobs.map(({ digest }) => digest).filter(digest => !kept.others.has(digest)),
+    blobs: await chooseBlobs(root, repository, { keep: digest => kept.others.has(digest), linked }),
   }
+}
+
+/** The blobs of a repository that are not kept; none of a folder that is a link, or that others have a link to. */
+async function chooseBlobs(
+  root: string,
+  repository: string,
+  { keep, linked }: { readonly keep: (digest: Digest) => boolean; readonly linked: Linked },
+): Promise<readonly Digest[]> {
+  const folder = blobsFolder(repository)
+  if (linked.has(folder) || !isRealFolder(root, folder)) return []
+  const blobs = await readBlobs(root, repository)
+  return blobs.map(({ digest }) => digest).filter(digest => !keep(digest) && !linked.has(blobPath(repository, digest)))
 }
 
 /** Deletes partial downloads and unfinished writes; nobody is at them, since who writes holds the tree's lock. */
@@ -140,6 +160,13 @@ function sweepLeftovers(root: string, deleter: Deleter): number {
       if (stats === undefined || stats.isDirectory() || Date.now() - stats.mtimeMs < STALE) continue
       if (deleter.file(path)) count += 1
     }
+  }
+  for (const name of listFolder(join(root, temporaryFolder))) {
+    const path = join(root, temporaryFolder, name)
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    if (stats === undefined || Date.now() - stats.mtimeMs < STALE) continue
+    if (!deleter.dryRun) rmSync(path, { recursive: true, force: true })
+    count += 1
   }
   return count
 }

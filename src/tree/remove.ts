@@ -1,22 +1,20 @@
 import { readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { abortedError, fileError, RegistrishError, systemCode } from '../errors.ts'
-import { asDigest, type Digest, quote } from '../oci/digest.ts'
+import { fileError, systemCode, throwIfAborted } from '../errors.ts'
+import { asDigest, type Digest } from '../oci/digest.ts'
 import { parseRepositoryName, parseTag } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
-import { isFallbackDocument } from './documents.ts'
 import { linkOrCopy } from './files.ts'
-import { type RepositoryGraph, readGraph } from './graph.ts'
+import { readGraph } from './graph.ts'
 import { blobsFolder, manifestPath, manifestsFolder, referrersFolder, tagsListPath } from './layout.ts'
 import { acquireTreeLock } from './lock.ts'
-import { nearNames } from './near-names.ts'
 import { readOrigin, writeOrigin } from './origin.ts'
-import { readBlobs } from './snapshot.ts'
+import { checkLinks, checkRepositories, planRemoval, type Removal } from './remove-plan.ts'
 import { finishSweep, sweepRepository } from './sweep.ts'
-import { type Doomed, findLists } from './sweep-documents.ts'
+import { findLinkTargets } from './symbolic-links.ts'
 import type { Tree } from './tree.ts'
 
 /** What is to be removed: a tag, a manifest by digest with the tags that name it, or without `reference` the whole repository. */
@@ -69,7 +67,8 @@ export async function removeImages(
     for (const [repository, references] of groupByRepository(targets)) {
       removals.push(await planRemoval(root, await readGraph(root, repository), references))
     }
-    if (signal?.aborted) throw abortedError(signal.reason)
+    checkLinks(removals, await findLinkTargets(root, await tree.repositories()))
+    throwIfAborted(signal)
     const deleter = createDeleter(root, false)
     for (const removal of removals) await applyRemoval(root, removal, deleter)
     await finishSweep(root, removals.map(repositoryOf), { deleter })
@@ -84,14 +83,6 @@ function checkNames({ repository, reference }: RemoveTarget): void {
   if (reference !== undefined && asDigest(reference) === undefined) parseTag(reference)
 }
 
-async function checkRepositories(tree: Tree, targets: readonly RemoveTarget[]): Promise<void> {
-  const all = await tree.repositories()
-  const known = new Set(all)
-  for (const { repository } of targets) {
-    if (!known.has(repository)) throw notFound(tree.root, repository, nearNames(repository, all))
-  }
-}
-
 /** References by repository; undefined stands for the whole. */
 function groupByRepository(targets: readonly RemoveTarget[]): ReadonlyMap<string, readonly (string | undefined)[]> {
   const groups = new Map<string, (string | undefined)[]>()
@@ -99,94 +90,6 @@ function groupByRepository(targets: readonly RemoveTarget[]): ReadonlyMap<string
     groups.set(repository, [...(groups.get(repository) ?? []), reference])
   }
   return groups
-}
-
-interface Removal extends Doomed {
-  readonly whole: boolean
-  /** The manifests that were asked for: all that leave but former lists of referrers. */
-  readonly asked: ReadonlySet<Digest>
-}
-
-async function planRemoval(
-  root: string,
-  graph: RepositoryGraph,
-  references: readonly (string | undefined)[],
-): Promise<Removal> {
-  const { snapshot, nodes } = graph
-  if (references.includes(undefined)) {
-    const real = isRealFolder(root, blobsFolder(snapshot.repository))
-    const blobs = real ? await readBlobs(root, snapshot.repository) : []
-    const manifests = new Set(nodes.keys())
-    const tags = new Set(snapshot.tags.keys())
-    return { graph, whole: true, tags, manifests, asked: manifests, blobs: blobs.map(({ digest }) => digest) }
-  }
-  const tags = new Set<string>()
-  const asked = new Set<Digest>()
-  for (const reference of references.filter(text => text !== undefined)) {
-    const digest = asDigest(reference)
-    if (digest === undefined) tags.add(checkTag(root, graph, reference))
-    else asked.add(checkDigest(root, graph, digest))
-  }
-  for (const [tag, digest] of snapshot.tags) if (asked.has(digest)) tags.add(tag)
-  return { graph, whole: false, tags, manifests: await withLists(root, graph, asked), asked, blobs: [] }
-}
-
-/**
- * The manifests asked for, and former lists of referrers that name them.
- * @throws RegistrishError `conflict` where another index names them: it must not lose a child while it stays.
- */
-async function withLists(
-  root: string,
-  graph: RepositoryGraph,
-  asked: ReadonlySet<Digest>,
-): Promise<ReadonlySet<Digest>> {
-  const { snapshot, nodes, find } = graph
-  const manifests = new Set(asked)
-  if (asked.size === 0) return manifests
-  const lists = findLists(graph)
-  const { pins } = await readOrigin(root, snapshot.repository)
-  const pinned = new Set(pins.map(digest => find(digest)?.entry.digest))
-  const tagged = new Set(snapshot.tags.values())
-  for (const { entry, edges } of nodes.values()) {
-    if (entry.kind !== 'index' || asked.has(entry.digest)) continue
-    const child = edges
-      .map(edge => find(edge.digest)?.entry.digest)
-      .find(digest => digest !== undefined && asked.has(digest))
-    if (child === undefined) continue
-    if (!lists.has(entry.digest) || pinned.has(entry.digest)) throw neededBy(snapshot.repository, child, entry.digest)
-    if (!tagged.has(entry.digest)) manifests.add(entry.digest)
-  }
-  return manifests
-}
-
-function neededBy(repository: string, digest: Digest, index: Digest): RegistrishError {
-  return new RegistrishError('conflict', `cannot remove ${repository}@${digest}: it is part of the index ${index}`, {
-    hint: `remove the whole: registrish remove ${repository}@${index}, then registrish prune`,
-    side: 'target',
-  })
-}
-
-function checkTag(root: string, { snapshot }: RepositoryGraph, tag: string): string {
-  const { repository, tags } = snapshot
-  const damaged = snapshot.problems.find(({ file }) => file === manifestPath(repository, tag))
-  if (!tags.has(tag) && damaged === undefined) throw notFound(root, `${repository}:${tag}`, nearTags(snapshot, tag))
-  if (!isFallbackDocument(root, snapshot, tag)) return tag
-  throw new RegistrishError(
-    'conflict',
-    `${repository}:${tag} is a document that registrish makes from what refers to that digest`,
-    {
-      hint: 'remove the manifests that refer to it, or the image itself and then prune: the document goes with them',
-      side: 'target',
-    },
-  )
-}
-
-function checkDigest(root: string, graph: RepositoryGraph, digest: Digest): Digest {
-  const { snapshot } = graph
-  const node = graph.find(digest)
-  if (node === undefined) throw notFound(root, `${snapshot.repository}@${digest}`, [])
-  for (const [tag, named] of snapshot.tags) if (named === node.entry.digest) checkTag(root, graph, tag)
-  return node.entry.digest
 }
 
 async function applyRemoval(root: string, removal: Removal, deleter: Deleter): Promise<void> {
@@ -237,19 +140,4 @@ function repositoryOf({ graph }: Removal): string {
 
 function describeRemoval({ graph, whole, tags, asked }: Removal): RemovedRepository {
   return { repository: graph.snapshot.repository, whole, tags: [...tags].sort(), manifests: [...asked].sort() }
-}
-
-function nearTags({ tags }: RepositoryGraph['snapshot'], tag: string): readonly string[] {
-  const near = nearNames(tag, tags.keys())
-  return near.length > 0 ? near : [...tags.keys()].slice(0, 3)
-}
-
-function notFound(root: string, what: string, near: readonly string[]): RegistrishError {
-  return new RegistrishError('not-found', `${root} holds no ${what}`, {
-    side: 'target',
-    hint:
-      near.length === 0
-        ? 'registrish list shows what is there'
-        : `there is ${near.map(name => quote(name)).join(', ')}`,
-  })
 }

@@ -1,10 +1,13 @@
+import { throwIfAborted } from '../errors.ts'
 import { asDigest, type Digest } from '../oci/digest.ts'
 import { formatReferrers } from '../oci/referrers.ts'
 import { formatCatalog, formatTagsList, referrersBySubject } from './documents.ts'
+import { isFolderInside } from './files.ts'
 import {
   blobPath,
   catalogPath,
   manifestPath,
+  manifestsFolder,
   parseRequestPath,
   type RequestTarget,
   referrersPath,
@@ -48,14 +51,18 @@ export function createRouteTable(tree: ReadonlyTree): RouteTable {
       }
       const wanted = repositories === undefined ? undefined : new Set(repositories)
       for (const repository of all) {
-        signal?.throwIfAborted()
+        throwIfAborted(signal)
         if (wanted === undefined || wanted.has(repository)) yield* repositoryRoutes(tree.root, repository)
       }
     },
   }
 }
 
-/** The route of one request path, decoded and without query; undefined where there is nothing. The same code and the same answer as the table's. */
+/**
+ * The route of one request path, decoded and without query; undefined where there is nothing. The same answer as the table's, but that a manifest's
+ * body is the file that bears the very name asked for, which is the one to watch; the table names the file of its digest, which no tag moves.
+ * @throws RegistrishError `digest-mismatch`, `manifest-invalid` or `unsupported` where that file is not what its name says: the table leaves it out.
+ */
 export async function findRoute(tree: ReadonlyTree, path: string): Promise<Route | undefined> {
   const target = parseRequestPath(path)
   return target === undefined ? undefined : findTarget(tree, target)
@@ -69,9 +76,13 @@ export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Pro
     case 'catalog':
       return documentRoute('catalog', `/${catalogPath}`, formatCatalog(await tree.repositories()))
     case 'tags': {
-      const tags = await tree.tags(target.repository)
-      if (tags.length === 0 && !(await tree.repositories()).includes(target.repository)) return undefined
-      return tagsRoute(target.repository, tags)
+      const names = await tree.tags(target.repository)
+      if (names.length === 0 && !isFolderInside(tree.root, manifestsFolder(target.repository))) return undefined
+      const { tags } = await readRepository(tree.root, target.repository) // damaged ones are left out, as in the table
+      return tagsRoute(
+        target.repository,
+        names.filter(name => tags.has(name)),
+      )
     }
     case 'blob': {
       const size = await tree.blobSize(target.repository, target.digest)

@@ -4,10 +4,11 @@ import { setImmediate } from 'node:timers/promises'
 import { fileError, messageOf, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
-import { type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
+import { LARGEST_MANIFEST, type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
 import { isReserved, isTag, NAME_PATTERN } from '../oci/name.ts'
-import { fileKey, statInside } from './files.ts'
+import { fileKey, isFolderInside, statEntry } from './files.ts'
 import { blobsFolder, manifestPath, manifestsFolder, PUBLIC } from './layout.ts'
+import { tooLarge } from './stored-manifest.ts'
 
 /** One manifest of a repository, as its file says. */
 export interface ManifestEntry {
@@ -55,11 +56,15 @@ export async function readRepository(root: string, repository: string): Promise<
   const files = new Map<string, { readonly names: string[]; readonly path: string }>()
   const problems: SnapshotProblem[] = []
   let turn = 0
-  for (const name of listNames(join(root, manifestsFolder(repository)))) {
+  for (const name of listNames(root, manifestsFolder(repository))) {
     if (!isTag(name) && asDigest(name) === undefined) continue
     const path = manifestPath(repository, name)
-    const stats = statInside(root, path)
+    const stats = statEntry(root, path)
     if (stats === undefined) continue
+    if (stats.size > LARGEST_MANIFEST) {
+      problems.push({ file: path, text: tooLarge(path, Number(stats.size)).message })
+      continue
+    }
     const known = files.get(fileKey(stats))
     if (known === undefined) files.set(fileKey(stats), { names: [name], path })
     else known.names.push(name)
@@ -113,9 +118,9 @@ export async function readBlobs(root: string, repository: string): Promise<reado
   const folder = blobsFolder(repository)
   const blobs: BlobEntry[] = []
   let turn = 0
-  for (const name of listNames(join(root, folder)).sort()) {
+  for (const name of listNames(root, folder).sort()) {
     const digest = asDigest(name)
-    const stats = digest === undefined ? undefined : statInside(root, `${folder}/${name}`)
+    const stats = digest === undefined ? undefined : statEntry(root, `${folder}/${name}`)
     if (digest !== undefined && stats !== undefined) blobs.push({ digest, size: Number(stats.size) })
     if (++turn % BATCH === 0) await setImmediate()
   }
@@ -184,9 +189,10 @@ function readManifestFile(path: string): Uint8Array | undefined {
   }
 }
 
-function listNames(folder: string): string[] {
+function listNames(root: string, folder: string): string[] {
+  if (!isFolderInside(root, folder)) return []
   try {
-    return readdirSync(folder)
+    return readdirSync(join(root, folder))
   } catch (error) {
     if (isAbsent(error)) return []
     throw fileError(error, 'list', folder, 'source')

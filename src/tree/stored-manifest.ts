@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
-import { parseManifest } from '../oci/manifest.ts'
+import { LARGEST_MANIFEST, parseManifest } from '../oci/manifest.ts'
 import { formatReferrers } from '../oci/referrers.ts'
 import { statInside } from './files.ts'
 import { manifestPath } from './layout.ts'
@@ -47,8 +47,18 @@ export function hasManifestFile(root: string, repository: string, digest: Digest
   return statInside(root, manifestPath(repository, digest)) !== undefined
 }
 
+/** The error of a file that is larger than any manifest, told without reading it. */
+export function tooLarge(file: string, size: number): RegistrishError {
+  return new RegistrishError(
+    'manifest-invalid',
+    `${file} has ${size} bytes; clients take manifests of ${LARGEST_MANIFEST} at most`,
+  )
+}
+
 function readInside(root: string, file: string): Buffer | undefined {
-  if (statInside(root, file) === undefined) return undefined
+  const stats = statInside(root, file)
+  if (stats === undefined) return undefined
+  if (stats.size > LARGEST_MANIFEST) throw tooLarge(file, Number(stats.size))
   try {
     return readFileSync(join(root, file))
   } catch (error) {

@@ -5,7 +5,7 @@ import { ensureFolder } from './files.ts'
 import { asideFolder } from './layout.ts'
 
 /** What verify does, in the order of its report. */
-export const VERIFY_STEPS = ['names', 'manifests', 'tags', 'blobs', 'graphs', 'documents', 'links'] as const
+const VERIFY_STEPS = ['names', 'manifests', 'tags', 'blobs', 'graphs', 'documents', 'links'] as const
 
 export type VerifyStepName = (typeof VERIFY_STEPS)[number]
 

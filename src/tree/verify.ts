@@ -1,4 +1,4 @@
-import { abortedError, RegistrishError } from '../errors.ts'
+import { RegistrishError, throwIfAborted } from '../errors.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
 import { rebuildDocuments } from './documents.ts'
@@ -58,7 +58,7 @@ async function verifyLocked(tree: ReadonlyTree, options: VerifyOptions): Promise
   const repositories = await chooseRepositories(tree, options)
   if (options.repositories === undefined) await verifyNames(root, findings)
   for (const repository of repositories) {
-    if (signal?.aborted) throw abortedError(signal.reason)
+    throwIfAborted(signal)
     if (options.repositories !== undefined) await verifyRepositoryNames(root, repository, findings)
     const read = readDocuments(root, repository)
     const graph = await verifyManifests(root, repository, findings)

@@ -11,7 +11,7 @@ import {
 } from './tree-by-hand.ts'
 
 /** What refers to a digest, as a referrers list must say it. */
-export interface ServedReferrers {
+interface ServedReferrers {
   readonly repository: string
   readonly subject: string
   readonly fallbackTag: string

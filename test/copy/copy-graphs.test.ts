@@ -280,6 +280,12 @@ test('schema 1 is refused with a way out, and nothing is written', async () => {
   expect(await publicFiles(root)).toEqual(new Map())
 })
 
+test.each([7, 100_000, 10_000_000])('a blob that comes in pieces of %d bytes is copied whole', async chunkSize => {
+  const [root, graph] = [await makeTemporaryFolder(), makeArtifact({ payload: makeBlob(2_500_000) })]
+  expectDone(await copyInto(root, createMemorySource({ app: { latest: graph } }, { chunkSize })))
+  expect(await publicFiles(root)).toEqual(expectedFiles('app', [graph, 'latest']))
+})
+
 test('the embedded data of a descriptor does not replace the blob', async () => {
   const [root, artifact] = [await makeTemporaryFolder(), makeArtifact({ payload: 'text' })]
   expectDone(await copyInto(root, createMemorySource({ app: { latest: artifact } })))

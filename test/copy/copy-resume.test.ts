@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type * as timers from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
 import { copyImages } from '../../src/copy/copy.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -31,6 +32,16 @@ import {
   publicFiles,
   request,
 } from './copy-support.ts'
+
+/** Pauses pass at once. */
+vi.mock('node:timers/promises', async original => ({
+  ...(await original<typeof timers>()),
+  setTimeout: async (_delay: number, value: unknown, options: { readonly signal?: AbortSignal } = {}) => {
+    await new Promise(setImmediate)
+    options.signal?.throwIfAborted()
+    return value
+  },
+}))
 
 const SIZE = 3_000_000
 const CHUNK = 65_536
@@ -67,15 +78,8 @@ async function expectWhole({ root, graph }: Big): Promise<void> {
   expect(await publicFiles(root)).toEqual(expectedFiles('app', [graph, 'latest']))
 }
 
-/** Lets waiting times pass at once. */
-function withoutDelays(): void {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true, advanceTimeDelta: 10_000 })
-  onTestFinished(() => void vi.useRealTimers())
-}
-
 describe('a stream that breaks', () => {
   test.each([1, 700_000, CHUNK * 16, SIZE - 1, SIZE])('at byte %d is taken up there', async position => {
-    withoutDelays()
     const big = await makeBig(first(1, breaksAt(position)))
     expectDone(await copyInto(big.root, big.source))
     await expectWhole(big)
@@ -84,7 +88,6 @@ describe('a stream that breaks', () => {
   })
 
   test('again and again goes on as long as there is some progress', async () => {
-    withoutDelays()
     const big = await makeBig(breaksEvery(200_000))
     expectDone(await copyInto(big.root, big.source, [request()], { retryTimes: 1 }))
     await expectWhole(big)
@@ -92,7 +95,6 @@ describe('a stream that breaks', () => {
   })
 
   test.each([0, 2])('without any progress is given up after %d more tries, and the part is kept', async retryTimes => {
-    withoutDelays()
     const big = await makeBig(breaksAt(1_000_000))
     const error = await copyError(big.root, big.source, { retryTimes })
     expect(error).toMatchObject({ code: 'unreachable', side: 'source' })
@@ -101,7 +103,6 @@ describe('a stream that breaks', () => {
   })
 
   test('is told of, with the reason', async () => {
-    withoutDelays()
     const [big, progress] = [await makeBig(first(1, breaksAt(700_000))), collectProgress()]
     expectDone(await copyInto(big.root, big.source, [request()], { onProgress: progress.onProgress }))
     const retries = progress.events.filter(event => event.type === 'retry')
@@ -109,7 +110,6 @@ describe('a stream that breaks', () => {
   })
 
   test('that ends too early, as if all were well, is taken up too', async () => {
-    withoutDelays()
     const big = await makeBig(first(1, truncated(500_000)))
     expectDone(await copyInto(big.root, big.source))
     await expectWhole(big)
@@ -154,7 +154,6 @@ describe('after the death of a process', () => {
     'with a hole of zeros at its end': bytes => Buffer.concat([bytes.subarray(0, 900_000), new Uint8Array(100_000)]),
   }
   test.each(Object.entries(damaged))('a part %s is recovered from', async (_, damage) => {
-    withoutDelays()
     const big = await makeBig()
     await writePartial(big.root, big.descriptor, damage(big.bytes))
     expectDone(await copyInto(big.root, big.source))
@@ -200,7 +199,6 @@ describe('a source that does not begin where it was asked to', () => {
   })
 
   test('but at the beginning, and breaks: it is taken up again', async () => {
-    withoutDelays()
     const big = await makeBig((opening, answer) => first(1, breaksAt(500_000))(opening, { ...answer, offset: 0 }))
     await writePartial(big.root, big.descriptor, big.bytes.subarray(0, 1_000_000))
     expectDone(await copyInto(big.root, big.source))
@@ -216,7 +214,6 @@ describe('a source that does not begin where it was asked to', () => {
   })
 
   test('but later: that is no use, and the next try is right', async () => {
-    withoutDelays()
     const big = await makeBig(first(1, (_, answer) => ({ ...answer, offset: answer.offset + 10 })))
     await writePartial(big.root, big.descriptor, big.bytes.subarray(0, 1_000_000))
     expectDone(await copyInto(big.root, big.source))

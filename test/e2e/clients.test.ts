@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,25 +95,16 @@ for (const [name, needs, start] of HOSTS) {
           expect(stdout).toBe(digest())
           const folder = await mkdtemp(join(tmpdir(), 'rge-'))
           onTestFinished(() => rm(folder, { recursive: true }))
-          await run(toolPath('skopeo'), [
-            'copy',
-            '--quiet',
-            '--all',
-            '--preserve-digests',
-            '--src-tls-verify=false',
-            source,
-            `oci:${folder}:it`,
-          ])
-          const index = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as {
-            readonly manifests: readonly { readonly digest: string }[]
-          }
-          expect(index.manifests.map(manifest => manifest.digest)).toEqual([digest()])
+          const copying = ['copy', '--quiet', '--all', '--preserve-digests', '--src-tls-verify=false']
+          await run(toolPath('skopeo'), [...copying, source, `dir:${folder}`])
+          const manifest = await readFile(join(folder, 'manifest.json'))
+          expect(`sha256:${createHash('sha256').update(manifest).digest('hex')}`).toBe(digest())
         })
 
         it('crane finds its digest and validates every byte', async () => {
           const full = `${server.host}/${resolved(asked)}`
           expect((await crane(['digest', full])).stdout).toBe(digest())
-          expect((await crane(['validate', '--remote', full])).stderr).toContain('PASS')
+          expect((await crane(['validate', '--remote', full])).stdout).toContain('PASS')
         })
       },
     )

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { emitHosts } from '../../src/emit/apply.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { rawRequest } from '../contract/raw-request.ts'
 import { type RunningServer, servingContract } from '../contract/serving.ts'
+import { findFreePort } from './support/nginx.ts'
 import { startServerProcess } from './support/server-process.ts'
 import { describeWith } from './support/suites.ts'
 import { toolPath } from './support/tools.ts'
@@ -78,17 +78,4 @@ http {
   ${included}
 }
 `
-}
-
-/** nginx cannot choose a port itself. */
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
-  })
 }

@@ -133,6 +133,17 @@ describe('an image of a layout or archive', () => {
     expect(await refusal(`oci:${folder}:1`)).toMatchObject({ code: 'usage', side: 'source' })
   })
 
+  it('keeps the name that it is asked for by where it bears several', async () => {
+    const image = await makeImage()
+    const names = ['ghcr.io/o/app:1', 'ghcr.io/o/app:2', 'docker.io/library/tool:7', 'docker.io/library/tool:latest']
+    const folder = await writeLayoutFolder(Object.fromEntries(names.map(name => [name, image])))
+    expect(named(await open(`oci:${folder}:2`))).toEqual(['o/app:2'])
+    expect(named(await open(`oci:${folder}:tool:7`))).toEqual(['tool:7'])
+    expect(named(await open(`oci:${folder}:tool`))).toEqual(['tool:latest'])
+    expect(named(await open(`oci:${folder}@2`))).toEqual(['tool:7'])
+    expect(named(await open(`oci:${folder}:ghcr.io/o/app:1`))).toEqual(['o/app:1'])
+  })
+
   it('that is a child of an index gets no tag when it is named by digest', async () => {
     const index = await makeMultiPlatform()
     const folder = await writeLayoutFolder({ 'ghcr.io/o/app:1': index })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Credentials, normalKey, parseAuthFile, readAuthFile } from '../../src/http/auth-file.ts'
+import { type Credentials, parseAuthFile, readAuthFile } from '../../src/http/auth-file.ts'
 import { failureOf } from '../registry/registry-support.ts'
 
 const encode = (text: string): string => Buffer.from(text).toString('base64')
@@ -23,7 +23,8 @@ test.each([
   ['registry-1.docker.io', 'docker.io'],
   ['docker.io/library', 'docker.io/library'],
 ])('the key %s means %s', (key, normal) => {
-  expect(normalKey(key)).toBe(normal)
+  const auths = { [key]: { registrytoken: 'x' } }
+  expect([...parseAuthFile(JSON.stringify({ auths }), 'file').auths.keys()]).toEqual([normal])
 })
 
 describe('an entry', () => {

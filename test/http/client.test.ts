@@ -45,6 +45,20 @@ describe('a request', () => {
     expect(error).toMatchObject({ code: 'bad-answer', message: `${host} sent an answer of more than 999 bytes` })
   })
 
+  test('shares its signal with many others without a warning', async () => {
+    const { url } = await startServer((_, response) => response.end())
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const client = makeClient()
+    const { signal } = new AbortController()
+    const ask = async (): Promise<void> => (await client.request(url, { signal })).discard()
+    await Promise.all(Array.from({ length: 20 }, ask))
+    await new Promise(resolve => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  })
+
   test('that is given up ends as aborted: before, while waiting, while reading', async () => {
     const { url } = await startServer((request, response) => {
       if (request.url === '/body') response.writeHead(200, { 'content-length': 10 }).write('x')

@@ -4,7 +4,9 @@ import { writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { listAuthorities } from '../../src/http/certificates.ts'
 import { speaksTls } from '../../src/http/tls-probe.ts'
 import { createRegistrySource } from '../../src/registry/registry-source.ts'
 import { failureOf, startRegistry } from '../registry/registry-support.ts'
@@ -18,7 +20,7 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 describe.skipIf(!hasOpenssl)(
   `certificates${hasOpenssl ? '' : ' (openssl, which makes them, is not installed)'}`,
   () => {
-    test('of an authority of one’s own are trusted with its file, not without, and Node’s own still are', async () => {
+    test('of an authority of one’s own are trusted with its file, and not without', async () => {
       const { ca, tls } = await makeCertificates()
       const registry = await startRegistry({ tls, repositories: { app: { latest: await makeImage() } } })
       const url = new URL('/v2/', registry.url)
@@ -35,6 +37,13 @@ describe.skipIf(!hasOpenssl)(
         const registry = await startRegistry({ tls })
         expect((await client.request(new URL('/v2/', registry.url))).status).toBe(200)
       }
+    })
+
+    test('of a file come on top of Node’s own', async () => {
+      const { ca } = await makeCertificates()
+      const list = listAuthorities(ca, {})
+      expect(list).toHaveLength(rootCertificates.length + 1)
+      expect(list).toEqual(expect.arrayContaining([...rootCertificates]))
     })
 
     test('for another name are refused', async () => {

@@ -12,7 +12,7 @@ export type Rule = (graph: SourceGraph) => readonly string[]
  * The rooms, left to right: a room may import itself and what stands left of it. Rooms of one line are siblings and never import one another;
  * `stories` are the files directly in src/ that have no line of their own, and may. `progress` speaks of digests, so `oci`, which reports none, stands left of it.
  */
-export const LAYERS: readonly (readonly string[])[] = [
+const LAYERS: readonly (readonly string[])[] = [
   ['errors'],
   ['oci'],
   ['progress'],

@@ -44,6 +44,11 @@ export function breaksAfter(after: number, how: 'ends' | 'resets' | 'stalls'): H
 /** Never answers. */
 export const neverAnswers: Hook = () => new Promise(() => {})
 
+/** Hangs up without an answer. */
+export const hangsUp: Hook = () => {
+  throw new Error('this registry was told to hang up')
+}
+
 /** Answers ranges with the whole. */
 export const ignoresRange: Hook = (request, next) => next(without(request, 'range'))
 

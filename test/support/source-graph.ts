@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 
 /** One import of a source file. */
-export interface Import {
+interface Import {
   /** Path of the importing file, relative to the source folder, with "/". */
   readonly from: string
   /** Path of the imported file, relative to the source folder; or the package's name; undefined where the code does not say it as a literal. */
@@ -57,14 +57,13 @@ function withoutComments(source: string): string {
 
 /** `import … from 'x'`, `export … from 'x'` and `import 'x'`, which begin a line. */
 const STATIC =
-  /^[ \t]*(?<keyword>import|export)\b(?<clause>[^'"`;=()]*?)(?:\bfrom\s*)?(?<quote>['"])(?<to>[^'"\n]+)\k<quote>/gm
+  /^[ \t]*(?:import[ \t]*|(?:import|export)\b(?<clause>[^'"`;=()]*?)\bfrom\s*)(?<quote>['"])(?<to>[^'"\n]+)\k<quote>/gm
 /** `import('x')`; without a literal where code computes the name. */
 const DYNAMIC = /(?<before>\btypeof\s+)?\bimport\s*\(\s*(?:(?<quote>['"`])(?<to>[^'"`$\n]+)\k<quote>\s*[,)])?/g
 
 function* importsOf(from: string, code: string): Generator<Import> {
   for (const { groups } of code.matchAll(STATIC)) {
     const clause = groups?.['clause']?.trim() ?? ''
-    if (groups?.['keyword'] === 'export' && clause === '') continue
     yield { from, kind: isTypeOnly(clause) ? 'type' : 'static', ...resolve(from, groups?.['to']) }
   }
   for (const { groups } of code.matchAll(DYNAMIC)) {

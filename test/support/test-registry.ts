@@ -31,7 +31,7 @@ export interface TestRegistryOptions extends ContentOptions {
 }
 
 /** A request that was answered. */
-export interface LoggedRequest extends RegistryRequest {
+interface LoggedRequest extends RegistryRequest {
   readonly status: number
   /** Bytes of the body that were sent so far. */
   readonly bytes: number

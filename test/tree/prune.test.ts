@@ -87,6 +87,31 @@ describe('prune keeps', () => {
     expect(await published(root)).toEqual(before)
   })
 
+  test('what symbolic links lead to, file by file and folder by folder', async () => {
+    const root = await makeTemporaryFolder()
+    const [image, other] = [await makeImage({ seed: 'a' }), await makeImage({ seed: 'b' })]
+    await writeTree(root, 'from', { v1: image })
+    await rm(join(root, 'v2/from/manifests/v1'))
+    await writeTree(root, 'to', { v1: image })
+    for (const digest of image.blobs.keys()) {
+      await rm(join(root, `v2/to/blobs/${digest}`))
+      await symlink(`../../from/blobs/${digest}`, join(root, `v2/to/blobs/${digest}`))
+    }
+    await writeTree(root, 'whole', { v1: other })
+    await rm(join(root, 'v2/whole/manifests/v1'))
+    await writeTree(root, 'behind', { v1: other })
+    await rm(join(root, 'v2/behind/blobs'), { recursive: true })
+    await symlink('../whole/blobs', join(root, 'v2/behind/blobs'))
+    await writeTree(root, 'tag', { v1: image })
+    await rm(join(root, 'v2/tag/manifests/v1'))
+    await rm(join(root, `v2/tag/manifests/${image.root.digest}`))
+    await symlink(`../../from/manifests/${image.root.digest}`, join(root, 'v2/tag/manifests/v1'))
+    await rebuildDocuments(root)
+    const { repositories } = await pruneTree(openTree(root))
+    expect(repositories).toEqual([{ repository: 'whole', manifests: [other.root.digest], blobs: [] }])
+    await expectPruned(openTree(root))
+  })
+
   test('names that are none of ours, and blobs behind a link', async () => {
     const root = await makeTemporaryFolder()
     await writeTree(root, 'app', { v1: await makeImage() })
@@ -175,8 +200,11 @@ describe('prune deletes', () => {
       for (const name of ['old', 'new']) await writeFile(join(tree.root, '.registrish', folder, name), '12345')
       await utimes(join(tree.root, '.registrish', folder, 'old'), old, old)
     }
+    for (const name of ['old', 'new']) await mkdir(join(tree.root, '.registrish/temporary', name), { recursive: true })
+    await writeFile(join(tree.root, '.registrish/temporary/old/layer'), '12345')
+    await utimes(join(tree.root, '.registrish/temporary/old'), old, old)
     for (const dryRun of [true, false]) {
-      expect(await pruneTree(tree, { dryRun })).toMatchObject({ leftovers: 2, freed: 10, repositories: [] })
+      expect(await pruneTree(tree, { dryRun })).toMatchObject({ leftovers: 3, freed: 10, repositories: [] })
     }
     expect(await filesOf(join(tree.root, '.registrish'))).toEqual(['incoming/new', 'partial/new'])
   })
@@ -228,7 +256,7 @@ describe('prune', () => {
     }
     const pruning = pruneTree(tree, { onProgress })
     const interrupted = pruneTree(tree, { signal: controller.signal })
-    await vi.waitUntil(() => notes.length > 0)
+    await vi.waitUntil(() => notes.length > 0, { timeout: 15_000 })
     controller.abort()
     await expect(interrupted).rejects.toMatchObject({ code: 'aborted' })
     await tree.tag('app', 'v1', image.root.digest)

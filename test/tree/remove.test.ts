@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -166,6 +166,36 @@ describe('a repository', () => {
     await putGraph(tree, 'b', image, { tag: 'v1' })
     expect((await removeImages(tree, [{ repository: 'a' }])).freed).toBe(image.root.size)
     expect((await verifyTree(tree)).problems).toEqual([])
+  })
+})
+
+describe('what a symbolic link leads to', () => {
+  test('is not removed while the link stays', async () => {
+    const root = await makeTemporaryFolder()
+    const image = await makeImage()
+    await writeTree(root, 'app', { '1.0': image })
+    await writeTree(root, 'b', { v1: image })
+    const tree = openTree(root)
+    const remove = (...names: readonly string[]): Promise<unknown> => {
+      const targets = names.map(name => name.split(':') as [string, string?])
+      return removeImages(
+        tree,
+        targets.map(([repository, reference]) => ({ repository, ...(reference === undefined ? {} : { reference }) })),
+      )
+    }
+    await symlink('1.0', join(root, 'v2/app/manifests/latest'))
+    await symlink('latest', join(root, 'v2/app/manifests/newest'))
+    const conflict = { code: 'conflict', message: expect.stringContaining('is a symbolic link to it') }
+    await expect(remove('app:1.0')).rejects.toMatchObject(conflict)
+    await expect(remove('app:latest', 'app:1.0')).rejects.toMatchObject(conflict)
+    await remove('app:newest')
+    await remove('app:latest', 'app:1.0')
+    await rm(join(root, 'v2/b/blobs'), { recursive: true })
+    await symlink('../app/blobs', join(root, 'v2/b/blobs'))
+    await expect(remove('app')).rejects.toMatchObject(conflict)
+    expect((await verifyTree(tree)).problems).toEqual([])
+    await remove('app', 'b')
+    expect(await tree.repositories()).toEqual([])
   })
 })
 

@@ -422,7 +422,7 @@ describe('repair', () => {
       repair: true,
       onProgress: event => event.type === 'note' && notes.push(event.text),
     })
-    await vi.waitUntil(() => notes.length > 0)
+    await vi.waitUntil(() => notes.length > 0, { timeout: 15_000 })
     expect(notes[0]).toMatch(/^waiting for fetch, pid /)
     await fetching.release()
     expect((await repairing).problems).toEqual([])

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Engine } from './engine.ts'
@@ -15,7 +16,7 @@ export const nginxImageNeeds = ['apt-get', 'tar'] as const
  */
 export async function importNginx({ docker }: Engine, cache: string): Promise<void> {
   const archive = await nginxFileSystem(cache)
-  const changes = ['ENTRYPOINT ["nginx", "-g", "daemon off;"]', 'EXPOSE 80', 'STOPSIGNAL SIGQUIT']
+  const changes = ['ENTRYPOINT ["nginx", "-g", "daemon off;"]', 'EXPOSE 80']
   await docker(['import', ...changes.flatMap(change => ['--change', change]), archive, 'nginx'])
 }
 
@@ -31,9 +32,12 @@ async function nginxFileSystem(cache: string): Promise<string> {
   try {
     const root = join(folder, 'root')
     await unpackPackages(root, folder)
-    for (const [path, text] of Object.entries(ownFiles)) await writeOwn(join(root, path), text)
+    for (const [path, text] of Object.entries(ownFiles)) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await writeFile(join(root, path), text)
+    }
     const packed = join(folder, 'root.tar')
-    const owner = ['--owner=0', '--group=0', '--numeric-owner']
+    const owner = ['--owner=0', '--group=0', '--numeric-owner', '--mode=u+rwX,go+rX']
     await run(toolPath('tar'), ['--create', ...owner, `--file=${packed}`, `--directory=${root}`, '.'])
     await rename(packed, archive)
   } finally {
@@ -47,26 +51,20 @@ async function unpackPackages(root: string, folder: string): Promise<void> {
   const packages = join(folder, 'packages')
   await mkdir(join(packages, 'partial'), { recursive: true })
   await mkdir(root)
-  await chmod(root, 0o755)
   const nothingInstalled = join(folder, 'status')
   await writeFile(nothingInstalled, '')
-  const places = { 'Dir::State::status': nothingInstalled, 'Dir::Cache::archives': packages, 'Debug::NoLocking': '1' }
-  const settings = Object.entries({ ...places, 'APT::Sandbox::User': 'root' }).flatMap(([k, v]) => ['-o', `${k}=${v}`])
+  const settings = [
+    `Dir::State::status=${nothingInstalled}`,
+    `Dir::Cache::archives=${packages}`,
+    'Debug::NoLocking=1',
+    `APT::Sandbox::User=${userInfo().username}`,
+  ]
   const install = ['install', '--download-only', '--no-install-recommends', '--yes', 'nginx']
-  await run(toolPath('apt-get'), [...settings, ...install], { timeout: 300_000 })
+  const options = settings.flatMap(setting => ['--option', setting])
+  await run(toolPath('apt-get'), [...options, ...install], { timeout: 300_000 })
   for (const name of await readdir(packages)) {
     if (name.endsWith('.deb')) await run('dpkg-deb', ['--extract', join(packages, name), root])
   }
-}
-
-/** 0644 and 0755 whatever the umask. */
-async function writeOwn(path: string, text: string): Promise<void> {
-  for (const made = await mkdir(dirname(path), { recursive: true }); made !== undefined; ) {
-    await chmod(made, 0o755)
-    break
-  }
-  await writeFile(path, text)
-  await chmod(path, 0o644)
 }
 
 const ownFiles = {

@@ -1,0 +1,35 @@
+import type { Digest } from '../../src/oci/digest.ts'
+import { headersOf, type Route, type RouteTable } from '../../src/tree/route.ts'
+import { FAMILIES } from '../../src/tree/routes.ts'
+
+/** A route as a tree would give it, or as no tree ever would: nothing is checked. */
+export function route(
+  repository: string,
+  kind: 'tag' | 'manifest' | 'blob',
+  reference: string,
+  mediaType: string,
+  digest: string,
+): Route {
+  const file = `v2/${repository}/${kind === 'blob' ? 'blobs' : 'manifests'}/${reference}`
+  return {
+    path: `/${file}`,
+    kind,
+    repository,
+    body: { file },
+    mediaType,
+    size: 2,
+    digest: digest as Digest,
+    cache: kind === 'tag' ? 'short' : 'immutable',
+    headers: headersOf(kind, mediaType, digest),
+  }
+}
+
+/** A table of these routes, in their order. */
+export function routeTable(routes: readonly Route[]): RouteTable {
+  return {
+    families: FAMILIES,
+    async *routes(): AsyncGenerator<Route> {
+      yield* routes
+    },
+  }
+}
