@@ -2,14 +2,18 @@ import pLimit from 'p-limit'
 import { isRegistrishError, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { Tree } from '../tree/tree.ts'
 import type { CopyContext, CopyRequest } from './context.ts'
 import { transferBlob } from './transfer.ts'
 
 /** Copies blobs, each once whatever the number of images that name it. */
 export interface BlobCopier {
-  /** Makes a blob visible in the request's repository. True where it was not there before. */
-  copy(request: CopyRequest, descriptor: Descriptor): Promise<boolean>
+  /** Gets a blob into the tree, verified; it becomes visible with the manifest that names it. `changed`: it is not visible in the request's repository; `foreign`: it is left where its `urls` say. */
+  copy(request: CopyRequest, descriptor: Descriptor): Promise<CopiedBlob>
+}
+
+export interface CopiedBlob {
+  readonly changed: boolean
+  readonly foreign: boolean
 }
 
 /** A blob that is being fetched, or was. */
@@ -26,23 +30,22 @@ export function createBlobCopier(context: CopyContext): BlobCopier {
   const running = new Map<string, Fetching>()
   const counted = new Set<Digest>()
   const foreign = new Set<Digest>()
-  const isElsewhere = options.dryRun === true ? createSearch(tree) : undefined
   return {
-    async copy(request, descriptor): Promise<boolean> {
-      const { digest, size } = descriptor
-      const isHere = (await tree.blobSize(request.target, digest)) === size
-      if (isHere || (await (isElsewhere?.(descriptor) ?? tree.linkBlob(request.target, descriptor)))) {
+    async copy(request, descriptor): Promise<CopiedBlob> {
+      const { digest } = descriptor
+      const there = await tree.findBlob(request.target, descriptor)
+      if (there !== undefined) {
         countPresent(descriptor)
-        return !isHere
+        return { changed: there !== 'here', foreign: false }
       }
       try {
         await fetchOnce(request, descriptor)
-        return true
+        return { changed: true, foreign: false }
       } catch (error) {
         if (descriptor.urls === undefined || !isRegistrishError(error, 'not-found')) throw error
         if (!foreign.has(digest)) totals.foreignLayers += 1
         foreign.add(digest)
-        return false
+        return { changed: false, foreign: true }
       }
     },
   }
@@ -61,7 +64,6 @@ export function createBlobCopier(context: CopyContext): BlobCopier {
     for (let known = running.get(key); known !== undefined; known = running.get(key)) {
       try {
         await known.done
-        if (options.dryRun !== true) await tree.linkBlob(request.target, descriptor)
         return
       } catch (error) {
         if (known.repository === repository || !isRegistrishError(error, 'not-found')) throw error
@@ -85,7 +87,7 @@ export function createBlobCopier(context: CopyContext): BlobCopier {
     }
     const writer = await tree.writeBlob(request.target, descriptor, { signal })
     try {
-      if (await tree.linkBlob(request.target, descriptor)) {
+      if ((await tree.findBlob(request.target, descriptor)) !== undefined) {
         countPresent(descriptor)
         return
       }
@@ -100,15 +102,5 @@ export function createBlobCopier(context: CopyContext): BlobCopier {
     } finally {
       await writer.close()
     }
-  }
-}
-
-/** Whether any repository of the tree holds a blob, for those who must not link it. */
-function createSearch(tree: Tree): (descriptor: Descriptor) => Promise<boolean> {
-  let names: Promise<readonly string[]> | undefined
-  return async ({ digest, size }) => {
-    names ??= tree.repositories()
-    for (const name of await names) if ((await tree.blobSize(name, digest)) === size) return true
-    return false
   }
 }

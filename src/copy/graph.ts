@@ -7,6 +7,7 @@ import { isManifestType } from '../oci/media-types.ts'
 import type { BlobCopier } from './blobs.ts'
 import type { CopyContext, CopyRequest } from './context.ts'
 import { type LoadedManifest, loadManifest, loadPresent } from './manifests.ts'
+import { createPart, joinParts, type Parts } from './parts.ts'
 import { chooseChildren, noPlatform } from './platforms.ts'
 import { together } from './together.ts'
 
@@ -23,10 +24,16 @@ export interface GraphCopier {
   load(request: CopyRequest, descriptor: Descriptor): Promise<LoadedManifest>
 }
 
-/** What was copied: the digests of all manifests, and whether anything was not there before. */
+/** What was copied, verified and not visible yet: all manifests, and whether anything was not there before. */
 export interface CopiedGraph {
-  readonly digests: ReadonlySet<Digest>
+  readonly parts: Parts
   readonly changed: boolean
+}
+
+/** What is below a manifest. */
+interface Below extends CopiedGraph {
+  /** Blobs that become visible with it. */
+  readonly blobs: readonly Descriptor[]
 }
 
 /** An index of which no child is for a platform that is wanted: nothing of it is copied. */
@@ -47,8 +54,6 @@ const DEEPEST = 16
 /** Makes the one {@link GraphCopier} of a copy. */
 export function createGraphCopier(context: CopyContext, blobs: BlobCopier): GraphCopier {
   const slots = pLimit(context.options.jobs ?? 4)
-  /** Manifests being written to disk at once: each is an open file. */
-  const writes = pLimit(16)
   const running = new Map<string, Promise<CopiedGraph | Unmatched>>()
   const copier: GraphCopier = {
     limit: action =>
@@ -85,40 +90,41 @@ export function createGraphCopier(context: CopyContext, blobs: BlobCopier): Grap
     const { bytes, manifest, present } = loaded ?? (await copier.load(request, descriptor))
     const below = await copyBelow(request, manifest, depth)
     if ('unmatched' in below) return below
-    if (context.options.dryRun !== true) await writes(() => context.tree.putManifest(request.target, bytes, digest))
+    const isIndex = manifest.kind === 'index'
+    const part = createPart(context, { target: request.target, digest, isIndex, bytes, blobs: below.blobs })
     context.onProgress({ type: 'manifest-done', repository: request.target, digest })
-    return { digests: new Set([digest, ...below.digests]), changed: !present || below.changed }
+    return { parts: joinParts([below.parts, new Map([[digest, part]])]), changed: !present || below.changed }
   }
 
-  async function copyBelow(request: CopyRequest, manifest: Manifest, depth: number): Promise<CopiedGraph | Unmatched> {
+  async function copyBelow(request: CopyRequest, manifest: Manifest, depth: number): Promise<Below | Unmatched> {
     if (manifest.kind === 'image') {
-      const parts = [...references(manifest)].map(blob => blobs.copy(request, blob))
-      return { digests: new Set(), changed: (await together(context, parts)).includes(true) }
+      const copying = [...references(manifest)].map(blob => copyBlob(request, blob))
+      return joinBelow(await together(context, copying))
     }
     const { chosen, others } = chooseChildren(manifest, context.options.platforms ?? [])
-    const parts = new Set(
-      await together(
-        context,
-        chosen.map(child => copyChild(request, child, depth + 1)),
-      ),
+    const found = await together(
+      context,
+      chosen.map(child => copyChild(request, child, depth + 1)),
     )
-    const graphs = [...parts].flatMap(part => ('unmatched' in part ? [] : [part]))
-    if (graphs.length === 0 && manifest.manifests.length > 0) {
-      return { unmatched: [...others, ...[...parts].flatMap(part => ('unmatched' in part ? part.unmatched : []))] }
+    const matched = found.flatMap(part => ('unmatched' in part ? [] : [part]))
+    if (matched.length === 0 && manifest.manifests.length > 0) {
+      return { unmatched: [...others, ...found.flatMap(part => ('unmatched' in part ? part.unmatched : []))] }
     }
-    return {
-      digests: new Set(graphs.flatMap(graph => [...graph.digests])),
-      changed: graphs.some(graph => graph.changed),
-    }
+    return joinBelow(matched)
+  }
+
+  async function copyBlob(request: CopyRequest, blob: Descriptor): Promise<Below> {
+    const { changed, foreign } = await blobs.copy(request, blob)
+    return { parts: new Map(), changed, blobs: foreign ? [] : [blob] }
   }
 
   /** An entry of unknown type is tried as a manifest, then as a blob (image spec, image-index.md: unknown types must not be an error). */
-  async function copyChild(request: CopyRequest, child: Descriptor, depth: number): Promise<CopiedGraph | Unmatched> {
-    if (isManifestType(child.mediaType)) return walk(request, child, { depth })
+  async function copyChild(request: CopyRequest, child: Descriptor, depth: number): Promise<Below | Unmatched> {
+    if (isManifestType(child.mediaType)) return asBelow(await walk(request, child, { depth }))
     const loaded = await tryManifest(request, child)
-    if (!isRegistrishError(loaded)) return walk(request, child, { depth, loaded })
+    if (!isRegistrishError(loaded)) return asBelow(await walk(request, child, { depth, loaded }))
     try {
-      return { digests: new Set(), changed: await blobs.copy(request, child) }
+      return await copyBlob(request, child)
     } catch (error) {
       throw isRegistrishError(error, 'not-found') ? loaded : error
     }
@@ -136,6 +142,18 @@ export function createGraphCopier(context: CopyContext, blobs: BlobCopier): Grap
       if (isRegistrishError(error, 'not-found', 'manifest-invalid')) return error
       throw error
     }
+  }
+}
+
+function asBelow(graph: CopiedGraph | Unmatched): Below | Unmatched {
+  return 'unmatched' in graph ? graph : { ...graph, blobs: [] }
+}
+
+function joinBelow(all: readonly Below[]): Below {
+  return {
+    parts: joinParts(all.map(({ parts }) => parts)),
+    changed: all.some(({ changed }) => changed),
+    blobs: all.flatMap(({ blobs }) => blobs),
   }
 }
 

@@ -8,13 +8,21 @@ import { createBlobCopier } from './blobs.ts'
 import type { CopyContext, CopyRequest, CopyResult } from './context.ts'
 import { createDigestTags } from './digest-tags.ts'
 import { type CopiedGraph, createGraphCopier } from './graph.ts'
+import { joinParts, type Parts, publishParts } from './parts.ts'
 import { noteOtherPlatform } from './platforms.ts'
 import { createReferrersCopier } from './referrers.ts'
 import { together } from './together.ts'
 
-/** What a request stands for, copied but not yet tagged. */
+/** What a request stands for, verified, but neither visible nor tagged yet. */
 interface CopiedImage extends CopiedGraph {
   readonly root: Descriptor
+  /** What refers to it: visible after it. */
+  readonly referring: Parts
+}
+
+/** What stands at a digest tag. */
+interface TaggedImage extends CopiedImage {
+  readonly tag: string
 }
 
 /** Copies images, with what belongs to them, and sets their tags. */
@@ -37,10 +45,18 @@ export function createImageCopier(context: CopyContext): ImageCopier {
       const tag = request.tag ?? (asDigest(request.reference) === undefined ? request.reference : undefined)
       if (tag !== undefined) parseTag(tag)
       const image = await copyImage(request)
+      const signatures = options.digestTags === true ? await copyDigestTags(request, digestsOf([image])) : []
+      for (const { parts, referring } of [image, ...signatures]) {
+        await publishParts(context, parts)
+        await publishParts(context, referring)
+      }
       await noteOtherPlatform(context, request, image.root.digest)
-      const signed = options.digestTags === true && (await copyDigestTags(request, image.digests))
+      let changed = image.changed
+      for (const signature of signatures) {
+        changed = (await setTag(request, signature.tag, signature.root.digest)) || signature.changed || changed
+      }
       const tagged = tag !== undefined && (await setTag(request, tag, image.root.digest))
-      return { request, digest: image.root.digest, changed: tagged || image.changed || signed }
+      return { request, digest: image.root.digest, changed: tagged || changed }
     },
   }
 
@@ -59,33 +75,29 @@ export function createImageCopier(context: CopyContext): ImageCopier {
     const wanted = asDigest(reference)
     if (wanted !== undefined && root.digest !== wanted) throw otherDigest(source, wanted, root.digest)
     const copied = await graph.copy(request, root)
-    if (options.referrers !== true) return { ...copied, root }
-    const referring = await referrers.copy(request, copied.digests)
+    if (options.referrers !== true) return { ...copied, root, referring: new Map() }
+    const referring = await referrers.copy(request, copied.parts.keys())
     return {
       root,
-      digests: new Set([...copied.digests, ...referring.digests]),
+      parts: copied.parts,
+      referring: referring.parts,
       changed: copied.changed || referring.changed,
     }
   }
 
-  /** Copies and sets the digest tags of all these digests, of what those tags name, and so on. True if anything changed. */
-  async function copyDigestTags(request: CopyRequest, digests: Iterable<Digest>): Promise<boolean> {
+  /** Copies what stands at the digest tags of all these digests, at those of what these name, and so on; the tags are not set yet. */
+  async function copyDigestTags(request: CopyRequest, digests: Iterable<Digest>): Promise<readonly TaggedImage[]> {
     const { repository, target } = request
     const seen = new Set([request.reference])
-    let changed = false
+    const copied: TaggedImage[] = []
     for (let pending = digests; ; ) {
       const found = (await digestTags.find(repository, pending)).filter(tag => !seen.has(tag))
-      if (found.length === 0) return changed
+      if (found.length === 0) return copied
       for (const tag of found) seen.add(tag)
-      const images = await together(
-        context,
-        found.map(async tag => {
-          const image = await copyImage({ repository, reference: tag, target })
-          return { ...image, changed: (await setTag(request, tag, image.root.digest)) || image.changed }
-        }),
-      )
-      changed ||= images.some(image => image.changed)
-      pending = new Set(images.flatMap(image => [...image.digests]))
+      const copying = found.map(async tag => ({ ...(await copyImage({ repository, reference: tag, target })), tag }))
+      const images = await together(context, copying)
+      copied.push(...images)
+      pending = digestsOf(images)
     }
   }
 
@@ -95,6 +107,11 @@ export function createImageCopier(context: CopyContext): ImageCopier {
     onProgress({ type: 'tag-done', repository: target, tag, digest, changed })
     return changed
   }
+}
+
+/** Of all manifests of images, and of what refers to them. */
+function digestsOf(images: readonly CopiedImage[]): Iterable<Digest> {
+  return joinParts(images.flatMap(({ parts, referring }) => [parts, referring])).keys()
 }
 
 interface Tagging {

@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { CopyContext, CopyRequest } from './context.ts'
 import type { CopiedGraph, GraphCopier } from './graph.ts'
 import type { LoadedManifest } from './manifests.ts'
+import { joinParts, type Parts } from './parts.ts'
 import { together } from './together.ts'
 
 /** Copies what refers to manifests. */
@@ -22,7 +23,7 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
   return {
     async copy(request, digests): Promise<CopiedGraph> {
       const seen = new Set(digests)
-      const copied = new Set<Digest>()
+      const copied: Parts[] = []
       let changed = false
       for (let pending = [...seen]; pending.length > 0; ) {
         const graphs = await together(
@@ -30,10 +31,12 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
           pending.map(subject => copyOnce(request, subject)),
         )
         changed ||= graphs.some(found => found.changed)
-        pending = [...new Set(graphs.flatMap(found => [...found.digests]))].filter(digest => !seen.has(digest))
-        for (const digest of pending) copied.add(digest) && seen.add(digest)
+        const parts = joinParts(graphs.map(found => found.parts))
+        copied.push(parts)
+        pending = [...parts.keys()].filter(digest => !seen.has(digest))
+        for (const digest of pending) seen.add(digest)
       }
-      return { digests: copied, changed }
+      return { parts: joinParts(copied), changed }
     },
   }
 
@@ -55,7 +58,7 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
       listed.map(descriptor => copyReferrer(request, descriptor, subject)),
     )
     return {
-      digests: new Set(graphs.flatMap(found => [...(found?.digests ?? [])])),
+      parts: joinParts(graphs.flatMap(found => found?.parts ?? [])),
       changed: graphs.some(found => found?.changed === true),
     }
   }

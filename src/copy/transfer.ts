@@ -17,7 +17,7 @@ const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 
 /**
- * Transfers a blob in as many pieces as the connection breaks it into, and makes it visible. What an earlier run left is fetched anew where the
+ * Transfers a blob in as many pieces as the connection breaks it into, and verifies it. What an earlier run left is fetched anew where the
  * whole does not match.
  * @throws RegistrishError `size-mismatch`, `digest-mismatch`, `bad-answer`, and what the source throws.
  */
@@ -29,7 +29,7 @@ export async function transferBlob(context: CopyContext, transfer: Transfer): Pr
     const before = writer.offset
     try {
       if (writer.offset < descriptor.size || descriptor.size === 0) await transferRest(context, transfer)
-      await writer.commit()
+      await writer.stage()
       return
     } catch (error) {
       if (resumed && isRegistrishError(error, 'digest-mismatch')) {

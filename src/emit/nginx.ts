@@ -41,7 +41,7 @@ const farm: LinkFarm = {
 }
 
 /**
- * nginx, any stock build since 1.15: a configuration that is written once. What a file's name in v2/ cannot say, its media type and digest, nginx reads from
+ * nginx, any stock build (tested with 1.22): a configuration that is written once. What a file's name in v2/ cannot say, its media type and digest, nginx reads from
  * a farm of links beside v2/; so what is fetched is served at once, without a reload.
  */
 export const nginx: Emitter = {

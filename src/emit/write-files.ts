@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -36,10 +37,14 @@ export function writeFiles(
   return files.filter(({ path, chunks }) => replaceFile(join(root, path), [first, ...chunks])).map(({ path }) => path)
 }
 
-/** Makes a folder and its parents, readable by all whatever the umask: the web server is another user. */
+/** Makes a folder and its parents, readable by all whatever the umask, and opens one that is there (git makes it under a tight umask): the web server is another user. */
 export function ensureFolder(path: string): void {
   const made = mkdirSync(path, { recursive: true })
-  if (made === undefined) return
+  if (made === undefined) {
+    const { mode } = statSync(path)
+    if ((mode & 0o755) !== 0o755) chmodSync(path, mode | 0o755)
+    return
+  }
   for (let folder = path; folder.length >= made.length; folder = dirname(folder)) chmodSync(folder, 0o755)
 }
 

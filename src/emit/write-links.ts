@@ -48,15 +48,18 @@ export async function writeLinks(
   const wanted = new Map<string, EmittedLink>()
   for (const link of links) wanted.set(link.path, link)
   const folder = farm.folderOf(repository)
-  const stale = listLinks(root, folder).filter(path => !wanted.has(path))
+  const present = new Set(listLinks(root, folder))
+  const stale = [...present].filter(path => !wanted.has(path))
   let turn = 0
   let changed = 0
   const count = async (change: boolean): Promise<void> => {
     if (change) changed += 1
     if (++turn % BATCH === 0) await setImmediate()
   }
-  for (const link of wanted.values()) if (link.type === 'link') await count(placeHardLink(root, link))
-  for (const link of wanted.values()) if (link.type === 'symlink') await count(placeSymbolicLink(root, link))
+  for (const link of wanted.values())
+    if (link.type === 'link') await count(placeHardLink(root, link, present.has(link.path)))
+  for (const link of wanted.values())
+    if (link.type === 'symlink') await count(placeSymbolicLink(root, link, present.has(link.path)))
   for (const path of stale) await count(removeLink(root, path))
   if (stale.length > 0 || wanted.size === 0) removeEmptyFolders(root, folder, farm.folder)
   return changed
@@ -64,7 +67,7 @@ export async function writeLinks(
 
 /** Removes everything in a farm that is not below one of the folders to keep; returns how many links went. */
 export function removeStrayLinks({ root, farm }: FarmPlace, keep: ReadonlySet<string>): number {
-  const strays = listLinks(root, farm.folder, keep)
+  const strays = [...listLinks(root, farm.folder, keep)]
   for (const path of strays) removeLink(root, path)
   const folders = new Set(strays.map(path => dirname(path)))
   for (const folder of folders) removeEmptyFolders(root, folder, farm.folder)
@@ -72,14 +75,12 @@ export function removeStrayLinks({ root, farm }: FarmPlace, keep: ReadonlySet<st
 }
 
 /** Root-relative paths of everything below a folder that is not a folder, leaving out some folders. */
-function listLinks(root: string, folder: string, except: ReadonlySet<string> = new Set()): string[] {
-  const found: string[] = []
+function* listLinks(root: string, folder: string, except: ReadonlySet<string> = new Set()): Generator<string> {
   for (const entry of listEntries(join(root, folder))) {
     const path = `${folder}/${entry.name}`
-    if (!entry.isDirectory()) found.push(path)
-    else if (!except.has(path)) found.push(...listLinks(root, path, except))
+    if (!entry.isDirectory()) yield path
+    else if (!except.has(path)) yield* listLinks(root, path, except)
   }
-  return found
 }
 
 function listEntries(folder: string): readonly Dirent[] {
@@ -92,12 +93,12 @@ function listEntries(folder: string): readonly Dirent[] {
 }
 
 /** False where the link is there already, or the file is not what it was when it was listed: whoever changed it lists it again. */
-function placeHardLink(root: string, { path, to, digest }: HardLink): boolean {
+function placeHardLink(root: string, { path, to, digest }: HardLink, present: boolean): boolean {
   const target = join(root, path)
   try {
     const source = findSource(root, to)
     if (source === undefined) return false
-    const there = lstatSync(target, STAT)
+    const there = present ? lstatSync(target, STAT) : undefined
     if (there !== undefined && isSame(source.stats, there)) return false
     const named = basename(to) === digest
     if (there === undefined && named && tryLink(source.path, target)) return true
@@ -115,13 +116,12 @@ function placeHardLink(root: string, { path, to, digest }: HardLink): boolean {
   }
 }
 
-function placeSymbolicLink(root: string, { path, to }: SymbolicLink): boolean {
+function placeSymbolicLink(root: string, { path, to }: SymbolicLink, present: boolean): boolean {
   const link = join(root, path)
   const target = relative(dirname(path), to)
   try {
-    const there = readLink(link)
-    if (there === target) return false
-    if (there === undefined) symlinkSync(target, link)
+    if (present && readLink(link) === target) return false
+    if (!present) symlinkSync(target, link)
     else {
       const temporary = temporaryBeside(link)
       rmSync(temporary, { force: true })
@@ -204,13 +204,12 @@ function copyWhole(from: string, to: string, { mtimeMs }: BigIntStats): void {
   }
 }
 
-/** Where a symbolic link points; '' for anything else, undefined where there is nothing. */
+/** Where a symbolic link points; undefined for anything else. */
 function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch (error) {
-    if (isAbsent(error)) return undefined
-    if (systemCode(error) === 'EINVAL') return ''
+    if (systemCode(error) === 'EINVAL') return undefined
     throw error
   }
 }

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { RegistrishError } from '../errors.ts'
-import { isRepositoryName, parseTreeRepository } from '../oci/name.ts'
+import { isRepositoryName, isTag, parseTreeRepository } from '../oci/name.ts'
 import { defaultTreeName, formatReference } from '../oci/reference.ts'
 import { temporaryFolder } from '../tree/layout.ts'
 import type { FetchOptions } from './options.ts'
@@ -34,7 +34,8 @@ export function openSkopeoWay(
     ...(requireDigest === undefined ? {} : { requireDigest }),
     ...(onProgress === undefined ? {} : { onProgress }),
   })
-  const first = reference?.digest ?? reference?.tag ?? (tags.length === 0 ? 'latest' : undefined)
+  const first =
+    reference?.digest ?? reference?.tag ?? (tags.length === 0 ? (tagOfPath(named ? '' : image) ?? 'latest') : undefined)
   const repository = reference?.repository ?? ''
   return {
     source,
@@ -54,15 +55,20 @@ export function openSkopeoWay(
   }
 }
 
-/** The last part of a path, as a repository name. */
+/** The last part of a path, without a tag behind it, as a repository name. */
 function nameOfPath(image: string): string {
-  const last =
-    /([^/:@]+)\/*$/
-      .exec(image)?.[1]
-      ?.toLowerCase()
-      .replace(/\.(?:tar|tgz)$/, '') ?? ''
+  const path = image.slice(image.indexOf(':') + 1).replace(/(?:@[^/]*|:[^/]*)$/, '')
+  const last = basename(path)
+    .toLowerCase()
+    .replace(/\.(?:tar|tgz)$/, '')
   if (isRepositoryName(last)) return last
   throw new RegistrishError('usage', `${image} does not say what its image is called`, {
     hint: 'name the repository with --as',
   })
+}
+
+/** The tag behind a path: `oci:DIR:1.0`. */
+function tagOfPath(image: string): string | undefined {
+  const tag = /:([^:/]+)$/.exec(image.slice(image.indexOf(':') + 1))?.[1]
+  return tag !== undefined && isTag(tag) ? tag : undefined
 }

@@ -6,7 +6,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, createDigester, type Digester } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { ensureFolder } from './files.ts'
-import { blobPath, partialPath, partialsFolder } from './layout.ts'
+import { blobPath, partialPath, partialsFolder, verifiedPath } from './layout.ts'
 import { acquireNamedLock } from './lock.ts'
 import type { BlobWriter } from './tree.ts'
 
@@ -36,6 +36,7 @@ export async function openBlobWriter(
         path,
         descriptor,
         target: join(root, blobPath(repository, descriptor.digest)),
+        aside: join(root, verifiedPath(descriptor.digest)),
         release: () => lock.release(),
       })
       await writer.seed()
@@ -54,6 +55,8 @@ interface Partial {
   readonly handle: FileHandle
   readonly path: string
   readonly target: string
+  /** Where it stands when it is verified and not visible. */
+  readonly aside: string
   readonly descriptor: Descriptor
   readonly release: () => Promise<void>
 }
@@ -105,8 +108,16 @@ class PartialWriter implements BlobWriter {
     if (this.#pendingBytes >= WRITE_SIZE) await this.#drain()
   }
 
-  async commit(): Promise<void> {
-    const { descriptor, path, target, handle } = this.#partial
+  commit(): Promise<void> {
+    return this.#finish(this.#partial.target)
+  }
+
+  stage(): Promise<void> {
+    return this.#finish(this.#partial.aside)
+  }
+
+  async #finish(target: string): Promise<void> {
+    const { descriptor, path, handle } = this.#partial
     await this.#drain()
     await this.#settle()
     const digest = this.#digester.digest()

@@ -1,5 +1,6 @@
 import { createReadStream, readdirSync, statSync } from 'node:fs'
-import { join, resolve as resolvePath } from 'node:path'
+import { rename } from 'node:fs/promises'
+import { dirname, join, resolve as resolvePath } from 'node:path'
 import { fileError, RegistrishError, systemCode, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
@@ -11,7 +12,7 @@ import { openBlobWriter } from './blob-writer.ts'
 import { checkCase } from './case-folding.ts'
 import { referrersBySubject } from './documents.ts'
 import { ensureFolder, flushFolder, isFolderInside, linkOrCopy, statEntry, statInside, writeWhole } from './files.ts'
-import { blobPath, blobsFolder, manifestPath, manifestsFolder } from './layout.ts'
+import { blobPath, blobsFolder, manifestPath, manifestsFolder, verifiedPath } from './layout.ts'
 import { listBlobRepositories, listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
 import { hasManifestFile, readStoredManifest } from './stored-manifest.ts'
 import type { StoredManifest, Tree } from './tree.ts'
@@ -54,6 +55,11 @@ export function openTree(folder: string): Tree {
     },
     blobSize: async (repository, digest) => blobSize(root, repository, digest),
     putManifest: (repository, bytes, digest) => putManifest(root, repository, bytes, digest),
+    async findBlob(repository, descriptor) {
+      const path = await findBlob(root, repository, descriptor)
+      if (path === undefined) return undefined
+      return path === blobPath(repository, descriptor.digest) ? 'here' : 'elsewhere'
+    },
     linkBlob: (repository, descriptor) => linkBlob(root, repository, descriptor),
     writeBlob: async (repository, descriptor, options) => {
       refuseWindows()
@@ -172,16 +178,37 @@ async function putManifest(root: string, repository: string, bytes: Uint8Array, 
   }
 }
 
-async function linkBlob(root: string, repository: string, { digest, size }: Descriptor): Promise<boolean> {
-  parseTreeRepository(repository)
-  if (blobSize(root, repository, digest) === size) return true
+async function findBlob(root: string, repository: string, { digest, size }: Descriptor): Promise<string | undefined> {
+  if (blobSize(root, repository, digest) === size) return blobPath(repository, digest)
+  if (verifiedSize(root, digest) === size) return verifiedPath(digest)
   for (const other of await listBlobRepositories(root)) {
-    if (other === repository || blobSize(root, other, digest) !== size) continue
-    refuseWindows()
-    await linkOrCopy(root, join(root, blobPath(other, digest)), join(root, blobPath(repository, digest)))
+    if (blobSize(root, other, digest) === size) return blobPath(other, digest)
+  }
+  return undefined
+}
+
+function verifiedSize(root: string, digest: Digest): number | undefined {
+  return statSync(join(root, verifiedPath(digest)), { throwIfNoEntry: false })?.size
+}
+
+async function linkBlob(root: string, repository: string, descriptor: Descriptor): Promise<boolean> {
+  const { digest } = descriptor
+  const target = blobPath(parseTreeRepository(repository), digest)
+  const found = await findBlob(root, repository, descriptor)
+  if (found === undefined || found === target) return found === target
+  refuseWindows()
+  if (found !== verifiedPath(digest)) {
+    await linkOrCopy(root, join(root, found), join(root, target))
     return true
   }
-  return false
+  try {
+    await ensureFolder(dirname(join(root, target)))
+    await rename(join(root, found), join(root, target))
+    return true
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw fileError(error, 'write', target)
+    return linkBlob(root, repository, descriptor) // another process has just made it visible
+  }
 }
 
 async function putTag(root: string, repository: string, tag: string, digest: Digest): Promise<boolean> {

@@ -8,8 +8,16 @@ import { digestOf } from '../oci/digest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
 import { fallbackTag, formatReferrers, isFallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
-import { linkOrCopy, writeWhole } from './files.ts'
-import { catalogPath, manifestPath, referrersFolder, referrersPath, tagsListPath, versionPath } from './layout.ts'
+import { linkOrCopy, openToAll, writeWhole } from './files.ts'
+import {
+  catalogPath,
+  manifestPath,
+  PUBLIC,
+  referrersFolder,
+  referrersPath,
+  tagsListPath,
+  versionPath,
+} from './layout.ts'
 import { acquireNamedLock } from './lock.ts'
 import { VERSION_BODY } from './route.ts'
 import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
@@ -78,6 +86,7 @@ export async function rebuildDocuments(
     }
     const catalog = await writeWhole(root, catalogPath, formatCatalog(all))
     const version = await writeWhole(root, versionPath, VERSION_BODY)
+    await openToAll(join(root, PUBLIC))
     return changed || catalog || version
   } finally {
     await lock.release()

@@ -16,6 +16,15 @@ export async function ensureFolder(path: string): Promise<void> {
   for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, FOLDER_MODE)
 }
 
+/** Lets everyone into a folder that may have been made by others, as git does under a tight umask. One that belongs to somebody else is left as it is. */
+export async function openToAll(path: string): Promise<void> {
+  const stats = await lstat(path)
+  if (!stats.isDirectory() || (stats.mode & FOLDER_MODE) === FOLDER_MODE) return
+  await chmod(path, stats.mode | FOLDER_MODE).catch((error: unknown) => {
+    if (systemCode(error) !== 'EPERM') throw fileError(error, 'open to all', path)
+  })
+}
+
 /**
  * Writes a small file so that it is visible whole or not at all, even after a power loss: written elsewhere, flushed, renamed.
  * Does nothing where the same bytes are there. `path` is root-relative. True if it wrote.

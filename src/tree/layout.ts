@@ -1,5 +1,5 @@
 import { DIGEST_PATTERN, type Digest } from '../oci/digest.ts'
-import { isReserved, isTag, NAME_PATTERN, TAG_PATTERN } from '../oci/name.ts'
+import { isReserved, NAME_PATTERN, TAG_PATTERN } from '../oci/name.ts'
 
 /*
  * The only file that knows where things stand in a tree. All paths are relative to the root, with "/".
@@ -15,6 +15,8 @@ export const versionPath: string = 'v2/index.json'
 export const catalogPath: string = 'v2/_catalog'
 export const locksFolder: string = `${PRIVATE}/locks`
 export const partialsFolder: string = `${PRIVATE}/partial`
+/** Whole, verified blobs of images that are not whole yet. */
+export const verifiedFolder: string = `${PRIVATE}/verified`
 /** Where manifests and documents are written before they are renamed into v2/. */
 export const incomingFolder: string = `${PRIVATE}/incoming`
 /** Temporary files of whoever copies images in from elsewhere. */
@@ -60,6 +62,11 @@ export function partialPath(digest: Digest): string {
   return `${partialsFolder}/${digest}`
 }
 
+/** A blob that is verified and not visible yet. */
+export function verifiedPath(digest: Digest): string {
+  return `${verifiedFolder}/${digest}`
+}
+
 /** What is remembered of a repository: its upstream and the digests that were fetched without a tag. */
 export function originPath(repository: string): string {
   return `${PRIVATE}/origins/${repository}/origin.json`
@@ -86,11 +93,6 @@ export function parseRequestPath(path: string): RequestTarget | undefined {
   if (reference !== undefined) return { kind: 'manifest', repository, reference }
   if (blob !== undefined) return { kind: 'blob', repository, digest: blob as Digest }
   return { kind: 'referrers', repository, digest: subject as Digest }
-}
-
-/** Whether a file name in `manifests/` is that of a tag; the others are digests or not ours. */
-export function isTagFile(name: string): boolean {
-  return isTag(name)
 }
 
 const REQUEST = new RegExp(

@@ -8,7 +8,15 @@ import type { OnProgress } from '../progress.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
 import { isFallbackDocument } from './documents.ts'
 import { type RepositoryGraph, reach, readGraph } from './graph.ts'
-import { blobPath, blobsFolder, incomingFolder, manifestPath, partialsFolder, temporaryFolder } from './layout.ts'
+import {
+  blobPath,
+  blobsFolder,
+  incomingFolder,
+  manifestPath,
+  partialsFolder,
+  temporaryFolder,
+  verifiedFolder,
+} from './layout.ts'
 import { acquireReadingLock, acquireTreeLock } from './lock.ts'
 import { readOrigin } from './origin.ts'
 import { readBlobs } from './snapshot.ts'
@@ -153,7 +161,7 @@ async function chooseBlobs(
 /** Deletes partial downloads and unfinished writes; nobody is at them, since who writes holds the tree's lock. */
 function sweepLeftovers(root: string, deleter: Deleter): number {
   let count = 0
-  for (const folder of [partialsFolder, incomingFolder]) {
+  for (const folder of [partialsFolder, verifiedFolder, incomingFolder]) {
     for (const name of listFolder(join(root, folder))) {
       const path = `${folder}/${name}`
       const stats = lstatSync(join(root, path), { throwIfNoEntry: false })

@@ -38,7 +38,9 @@ export interface Tree extends ReadonlyTree {
    * @throws RegistrishError `digest-mismatch` where the bytes are not those of `digest`.
    */
   putManifest(repository: string, bytes: Uint8Array, digest?: Digest): Promise<void>
-  /** Makes a blob that this or another repository of the tree holds (whole, by size) visible in this one. False where there is none. */
+  /** Where a blob is, whole by its size: visible in this repository (`here`), or in another one or verified beside all (`elsewhere`), so that {@link linkBlob} can make it visible; undefined: nowhere. */
+  findBlob(repository: string, descriptor: Descriptor): Promise<'here' | 'elsewhere' | undefined>
+  /** Makes a blob that is anywhere in the tree visible in this repository. False where there is none. */
   linkBlob(repository: string, descriptor: Descriptor): Promise<boolean>
   /** Opens a blob for writing, after what an earlier run has left of it; waits for another process that is at the same blob. */
   writeBlob(repository: string, descriptor: Descriptor, options?: CallOptions): Promise<BlobWriter>
@@ -56,6 +58,8 @@ export interface BlobWriter {
   write(chunk: Uint8Array): Promise<void>
   /** Verifies size and digest, and makes the blob visible. On a mismatch the part is dropped. @throws RegistrishError `digest-mismatch` or `size-mismatch`, side `source`. */
   commit(): Promise<void>
-  /** Ends without making it visible; what was written stays for the next run. Harmless after `commit`. */
+  /** Like `commit`, but keeps the blob beside the repositories, not visible, until `linkBlob` asks for it. */
+  stage(): Promise<void>
+  /** Ends without making it visible; what was written stays for the next run. Harmless after `commit` and `stage`. */
   close(): Promise<void>
 }

@@ -72,12 +72,13 @@ describe('order of visibility', () => {
     const graph = withReferrers(image, withReferrers(note, makeArtifact({ subject: note, payload: 'its signature' })))
     const source = createMemorySource({ app: { latest: graph } })
     expectDone(await copyImages(source, tree, [request()], { referrers: true }))
-    const order = withAllReferrers(graph).map(({ root }) => tree.seen.indexOf(`manifest app ${root.digest}`))
-    expect(order).toHaveLength(3)
-    expect([...order, tree.seen.indexOf('tag app latest')]).toEqual(
-      [...order].sort((a, b) => a - b).concat(tree.seen.length - 1),
+    const [first, ...others] = withAllReferrers(graph).map(({ root }) =>
+      tree.seen.indexOf(`manifest app ${root.digest}`),
     )
-    expect(order).not.toContain(-1)
+    expect(others).toHaveLength(2)
+    expect(first).toBeGreaterThan(0)
+    for (const position of others) expect(position).toBeGreaterThan(first ?? 0)
+    expect(tree.seen.at(-1)).toBe('tag app latest')
   })
 })
 

@@ -187,7 +187,26 @@ describe('refused, and the tree is as before', () => {
     expect(error.hint, error.message).toMatch(/\S/)
     expect(await publicFiles(folder)).toEqual(before)
     expect(source.openings.active).toBe(0)
-    expect(await readdir(join(folder, '.registrish/incoming')).catch(() => [])).toEqual([])
+    for (const name of ['incoming', 'partial']) {
+      expect(await readdir(join(folder, '.registrish', name)).catch(() => []), name).toEqual([])
+    }
+  })
+})
+
+describe('an image of which one part is bad', () => {
+  test('is not visible in any part, and what was good is not fetched again', async () => {
+    const [folder, image] = [await makeTemporaryFolder(), await makeMultiPlatform({ layers: 2 })]
+    const bad = [...image.blobs.keys()].at(-1) ?? digest
+    const source = createMemorySource({ app: { latest: image } }, { faults: [only(bad, wrongBytes)] })
+    expect(await copyError(folder, source, { jobs: 1 })).toMatchObject({ code: 'digest-mismatch' })
+    expect(await publicFiles(folder)).toEqual(new Map())
+    const good = await readdir(join(folder, '.registrish/verified'))
+    expect(good.length).toBeGreaterThan(0)
+    const mended = createMemorySource({ app: { latest: image } })
+    expectDone(await copyInto(folder, mended))
+    expect(await publicFiles(folder)).toEqual(expectedFiles('app', [image, 'latest']))
+    for (const name of good) expect(mended.handedOut(name as Digest), name).toBe(0)
+    expect(await readdir(join(folder, '.registrish/verified'))).toEqual([])
   })
 })
 

@@ -16,6 +16,7 @@ import {
   createGate,
   first,
   ignoresOffset,
+  isAbsent,
   only,
   truncated,
   waitsAt,
@@ -303,10 +304,16 @@ describe('when a copy has ended', () => {
     const [root, slow] = [await makeTemporaryFolder(), makeBlob(SIZE, 'slow')]
     const image = await makeImage({ layers: [{ bytes: slow, diffId: digestOf(slow), compression: 'none' }] })
     const [config = image.root.digest] = image.blobs.keys()
-    const lacking = { ...image, blobs: new Map([...image.blobs].filter(([digest]) => digest !== config)) }
-    const source = createMemorySource({ app: { latest: lacking } }, { faults: [waitsAt(CHUNK, gate.opened)] })
+    const whenSlowWaits: Fault = async (opening, answer) => {
+      while (source.handedOut(digestOf(slow)) < CHUNK) await new Promise(setImmediate)
+      return isAbsent(opening, answer)
+    }
+    const source = createMemorySource(
+      { app: { latest: image } },
+      { faults: [only(config, whenSlowWaits), only(digestOf(slow), waitsAt(CHUNK, gate.opened))] },
+    )
     const copying = errorOf(copyInto(root, source))
-    while (source.opened(config) === 0 || source.handedOut(digestOf(slow)) < CHUNK) await new Promise(setImmediate)
+    while (source.handedOut(digestOf(slow)) < CHUNK) await new Promise(setImmediate)
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)
     gate.open()
     expect(await copying).toMatchObject({ code: 'not-found' })

@@ -78,15 +78,6 @@ export function expectedFiles(
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** The names of the manifests and blobs that a repository holds, sorted. */
-export async function held(root: string, repository = 'app'): Promise<readonly string[]> {
-  const paths = [...(await publicFiles(root)).keys()]
-  return paths
-    .filter(path => path.startsWith(`${repository}/manifests/`) || path.startsWith(`${repository}/blobs/`))
-    .map(path => path.slice(path.lastIndexOf('/') + 1))
-    .sort()
-}
-
 /** What a watched tree may do instead of, or before, what it is told. */
 export interface TreeHooks {
   readonly putManifest?: (repository: string, bytes: Uint8Array) => void | Promise<void>
@@ -126,6 +117,7 @@ export function watchTree(root: string, hooks: TreeHooks = {}): Tree & { readonl
           await writer.commit()
           seen.push(`blob ${repository} ${descriptor.digest}`)
         },
+        stage: () => writer.stage(),
         close: () => writer.close(),
       }
       return watched

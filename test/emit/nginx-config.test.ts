@@ -36,8 +36,8 @@ test('what nginx gets is this', () => {
         "~^/v2(?:/|$)"  1;
     }
 
-    # Where a tag's link leads says what the tag is. nginx looks once per request, so that headers and bytes
-    # come from one answer, whatever happens to the link meanwhile.
+    # Where a tag's link leads says what the tag is. A map is asked once per request, so that headers and bytes come
+    # from one answer, whatever happens to the link meanwhile ("set" would look twice, and fail where it moved between).
     map $realpath_root $registrish_target {
         default  .none;
         "~/(?<registrish_type>[^/:]+):(?<registrish_subtype>[^/:]+)/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))$"

@@ -13,7 +13,7 @@ import { type Graph, mediaTypeOf, referrerEntry, rootBytes, withAllReferrers } f
 export type Images = Readonly<Record<string, Readonly<Record<string, Graph>>>>
 
 /** One call of a source, in the order in which they came. */
-export interface Call {
+interface Call {
   readonly method: 'resolve' | 'open' | 'tags' | 'referrers'
   readonly repository: string
   /** The tag or digest that was asked for; '' for `tags`. */
@@ -27,7 +27,7 @@ export interface Call {
 }
 
 /** An `open` as a fault sees it. */
-export interface Opening {
+interface Opening {
   readonly repository: string
   readonly digest: Digest
   readonly kind: ContentKind
@@ -38,7 +38,7 @@ export interface Opening {
 }
 
 /** What an `open` will give; a fault changes it. */
-export interface Answer {
+interface Answer {
   /** The content from its first byte on; undefined: not found. */
   readonly bytes: Uint8Array | undefined
   /** Where the body begins. */

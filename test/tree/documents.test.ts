@@ -6,6 +6,7 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { isFallbackDocument, rebuildDocuments } from '../../src/tree/documents.ts'
+import { acquireNamedLock } from '../../src/tree/lock.ts'
 import { readRepository } from '../../src/tree/snapshot.ts'
 import {
   digestTag,
@@ -240,6 +241,14 @@ describe('a tag that looks like a fallback tag', () => {
     expect(await tagsOf(root)).toEqual({ name: 'app', tags: [digestTag(elsewhere.root.digest)] })
   })
 
+  test('and is an index at the tag of its own digest, of which nothing is there, is kept', async () => {
+    const root = await makeTemporaryFolder()
+    const own = makeIndex([makeArtifact({ payload: 'absent' })])
+    await write(root, `v2/app/manifests/${digestTag(own.root.digest)}`, rootBytes(own))
+    await rebuildDocuments(root)
+    expect(await tagsOf(root)).toEqual({ name: 'app', tags: [digestTag(own.root.digest)] })
+  })
+
   test('and is the list of what referred once, as we write it, goes', async () => {
     const note = makeArtifact({ subject: await makeImage(), payload: 'gone' })
     const root = await makeTemporaryFolder()
@@ -381,6 +390,21 @@ describe('aborted', () => {
     await refused
     expect(await rebuildDocuments(root)).toBe(true)
   })
+})
+
+test('a rebuild waits for another one to end, and looks at the manifests only then', async () => {
+  const [root, image] = [await makeTemporaryFolder(), await makeImage()]
+  await writeManifests(root, 'app', ['first', image])
+  const lock = await acquireNamedLock(root, 'documents')
+  const rebuilding = rebuildDocuments(root)
+  for (let turn = 0; turn < 300; turn += 1) {
+    await new Promise(setImmediate)
+    expect(await readdir(join(root, 'v2/app'))).toEqual(['manifests'])
+  }
+  await writeManifests(root, 'app', ['second', image])
+  await lock.release()
+  expect(await rebuilding).toBe(true)
+  expect(await tagsOf(root)).toEqual({ name: 'app', tags: ['first', 'second'] })
 })
 
 describe('two processes at once', () => {

@@ -148,6 +148,7 @@ function toJson({ request, digest, changed, error }: CopyResult): object {
   return {
     repository: request.target,
     reference: request.reference,
+    ...(request.tag === undefined ? {} : { tag: request.tag }),
     ...(digest === undefined ? {} : { digest }),
     changed,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),
@@ -155,7 +156,8 @@ function toJson({ request, digest, changed, error }: CopyResult): object {
 }
 
 function nameOf({ request }: CopyResult): string {
-  return `${request.target}${request.reference.includes(':') ? '@' : ':'}${request.reference}`
+  const name = request.tag ?? request.reference
+  return `${request.target}${name.includes(':') ? '@' : ':'}${name}`
 }
 
 function stateOf({ changed }: CopyResult, dryRun: boolean): string {
