@@ -1,6 +1,8 @@
 /** The library's front door: what programs may import. Everything else may move. */
 export type { CopyOptions, CopyReport, CopyRequest, CopyResult, CopyTotals } from './copy/context.ts'
 export { copyImages } from './copy/copy.ts'
+export { emitHosts, type HostRequest, type HostResult, refreshHosts } from './emit/apply.ts'
+export type { EmitOptions, EmitProblem, Emitter } from './emit/emitter.ts'
 export { type ErrorCode, isRegistrishError, RegistrishError, type Side } from './errors.ts'
 export { type FetchReport, fetchImages } from './fetch/fetch.ts'
 export type { FetchOptions } from './fetch/options.ts'
@@ -17,6 +19,18 @@ export { createRegistry } from './serve/registry.ts'
 export { type ServeOptions, serve } from './serve/server.ts'
 export { openTree } from './tree/disk-tree.ts'
 export { rebuildDocuments } from './tree/documents.ts'
+export {
+  type ListedImage,
+  type ListedTag,
+  type ListedUntagged,
+  type ListOptions,
+  listImages,
+  type RepositoryListing,
+} from './tree/inventory.ts'
+export { type PrunedRepository, type PruneOptions, type PruneReport, pruneTree } from './tree/prune.ts'
+export { type RemovedRepository, type RemoveReport, type RemoveTarget, removeImages } from './tree/remove.ts'
 export type { Route, RouteFamily, RouteKind, RouteTable } from './tree/route.ts'
 export { createRouteTable, findRoute } from './tree/routes.ts'
 export type { BlobWriter, ReadonlyTree, StoredManifest, Tree } from './tree/tree.ts'
+export { type VerifyOptions, verifyTree } from './tree/verify.ts'
+export type { VerifyNote, VerifyProblem, VerifyReport, VerifyStep, VerifyStepName } from './tree/verify-report.ts'

@@ -30,14 +30,14 @@ export interface Flag {
   readonly repeated?: boolean
 }
 
-export interface Positional {
+interface Positional {
   readonly name: string
   readonly describe: string
   readonly required: boolean
   readonly variadic: boolean
 }
 
-export interface Example {
+interface Example {
   readonly line: string
   readonly text: string
 }

@@ -11,7 +11,7 @@ export interface BlobCopier {
   copy(request: CopyRequest, descriptor: Descriptor): Promise<CopiedBlob>
 }
 
-export interface CopiedBlob {
+interface CopiedBlob {
   readonly changed: boolean
   readonly foreign: boolean
 }

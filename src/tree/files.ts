@@ -87,7 +87,7 @@ export async function linkOrCopy(root: string, from: string, to: string): Promis
 }
 
 /** Whether two paths are one file: same device and inode. Compared as bigint, since inode numbers outgrow doubles. */
-export async function sameFile(a: string, b: string): Promise<boolean> {
+async function sameFile(a: string, b: string): Promise<boolean> {
   const [left, right] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })])
   return left.ino === right.ino && left.dev === right.dev
 }

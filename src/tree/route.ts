@@ -5,10 +5,10 @@ import { JSON_TYPE, OCI_INDEX, OCTET_STREAM } from '../oci/media-types.ts'
 export type RouteKind = 'version' | 'catalog' | 'tags' | 'tag' | 'manifest' | 'blob' | 'referrers'
 
 /** How long an answer may be kept: content named by its digest for ever, all else shortly. */
-export type CacheLife = 'immutable' | 'short'
+type CacheLife = 'immutable' | 'short'
 
 /** Where a body is: a file of the tree (root-relative path), or bytes. */
-export type RouteBody = { readonly file: string } | { readonly bytes: Uint8Array }
+type RouteBody = { readonly file: string } | { readonly bytes: Uint8Array }
 
 /** One URL of the registry and exactly what a client must see there. */
 export interface Route {
@@ -48,7 +48,7 @@ export interface RouteTable {
 }
 
 /** The Cache-Control of each life; `no-transform` keeps proxies from compressing (facts: a compressed blob has another digest). */
-export const CACHE_CONTROL: Readonly<Record<CacheLife, string>> = {
+const CACHE_CONTROL: Readonly<Record<CacheLife, string>> = {
   immutable: 'public, max-age=31536000, immutable, no-transform',
   short: 'public, max-age=60, no-transform',
 }
