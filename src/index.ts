@@ -14,7 +14,7 @@ export { formatReference, parseReference, type Reference } from './oci/reference
 export type { CallOptions, Content, ContentKind, OpenOptions, Source } from './oci/source.ts'
 export type { OnProgress, ProgressEvent } from './progress.ts'
 export type { Handler, ServeRequest, ServeResponse } from './serve/handler.ts'
-export type { RunningServer } from './serve/listen.ts'
+export type { RunningServer, ServeEvent, ServeTimeouts } from './serve/listen.ts'
 export { createRegistry } from './serve/registry.ts'
 export { type ServeOptions, serve } from './serve/server.ts'
 export { openTree } from './tree/disk-tree.ts'

@@ -4,6 +4,7 @@ export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 export const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json'
+/** @internal for the tests, which make artifacts */
 export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json'
 export const OCTET_STREAM = 'application/octet-stream'
 export const JSON_TYPE = 'application/json'

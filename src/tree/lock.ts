@@ -55,7 +55,7 @@ export async function acquireNamedLock(root: string, name: string, options: Lock
   return createLock(root, await waitInQueue(root, { ...options, lock: lockLabel(name), mode: 'exclusive' }))
 }
 
-/** Acquires the exclusive lock of a name if it is free; undefined where another holds it or waits for it. */
+/** Acquires the exclusive lock of a name if it is free; undefined where another holds it or waits for it. @internal for the tests, which must not wait */
 export async function tryNamedLock(root: string, name: string, options: LockOptions = {}): Promise<Lock | undefined> {
   const ticket = await tryQueue(root, { ...options, lock: lockLabel(name), mode: 'exclusive' })
   return ticket === undefined ? undefined : createLock(root, ticket)
