@@ -23,7 +23,7 @@ export async function openBlobWriter(
   root: string,
   repository: string,
   descriptor: Descriptor,
-  options: CallOptions = {},
+  options: CallOptions & { readonly onVisible?: () => void } = {},
 ): Promise<BlobWriter> {
   const lock = await acquireNamedLock(root, `blob-${descriptor.digest.replace(':', '-')}`, options)
   try {
@@ -37,6 +37,7 @@ export async function openBlobWriter(
         descriptor,
         target: join(root, blobPath(repository, descriptor.digest)),
         aside: join(root, verifiedPath(descriptor.digest)),
+        onVisible: options.onVisible ?? (() => {}),
         release: () => lock.release(),
       })
       await writer.seed()
@@ -58,6 +59,7 @@ interface Partial {
   /** Where it stands when it is verified and not visible. */
   readonly aside: string
   readonly descriptor: Descriptor
+  readonly onVisible: () => void
   readonly release: () => Promise<void>
 }
 
@@ -108,8 +110,9 @@ class PartialWriter implements BlobWriter {
     if (this.#pendingBytes >= WRITE_SIZE) await this.#drain()
   }
 
-  commit(): Promise<void> {
-    return this.#finish(this.#partial.target)
+  async commit(): Promise<void> {
+    await this.#finish(this.#partial.target)
+    this.#partial.onVisible()
   }
 
   stage(): Promise<void> {

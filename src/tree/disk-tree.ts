@@ -1,6 +1,5 @@
 import { createReadStream, readdirSync, statSync } from 'node:fs'
-import { rename } from 'node:fs/promises'
-import { dirname, join, resolve as resolvePath } from 'node:path'
+import { join, resolve as resolvePath } from 'node:path'
 import { fileError, RegistrishError, systemCode, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
@@ -8,18 +7,20 @@ import { parseManifest } from '../oci/manifest.ts'
 import { OCTET_STREAM } from '../oci/media-types.ts'
 import { isTag, isTreeRepository, parseTag, parseTreeRepository } from '../oci/name.ts'
 import type { Content, OpenOptions } from '../oci/source.ts'
+import { type BlobStore, createBlobStore } from './blob-store.ts'
 import { openBlobWriter } from './blob-writer.ts'
 import { checkCase } from './case-folding.ts'
 import { referrersBySubject } from './documents.ts'
-import { ensureFolder, flushFolder, isFolderInside, linkOrCopy, statEntry, statInside, writeWhole } from './files.ts'
-import { blobPath, blobsFolder, manifestPath, manifestsFolder, verifiedPath } from './layout.ts'
-import { listBlobRepositories, listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
+import { flushFolder, isFolderInside, linkOrCopy, statEntry, writeWhole } from './files.ts'
+import { blobPath, manifestPath, manifestsFolder } from './layout.ts'
+import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
 import { hasManifestFile, readStoredManifest } from './stored-manifest.ts'
 import type { StoredManifest, Tree } from './tree.ts'
 
 /** Opens the tree below a folder, which need not exist yet: nothing is created before something is put. */
 export function openTree(folder: string): Tree {
   const root = resolvePath(folder)
+  const blobs = createBlobStore(root)
   const snapshots = createSnapshotCache(root)
   const manifest = async (repository: string, reference: string): Promise<StoredManifest | undefined> => {
     const digest = asDigest(reference)
@@ -45,25 +46,29 @@ export function openTree(folder: string): Tree {
         }
       }
       const digest = asDigest(reference)
-      const size = digest === undefined ? undefined : blobSize(root, repository, digest)
+      const size = digest === undefined ? undefined : blobs.size(repository, digest)
       if (digest !== undefined && size !== undefined) return { mediaType: OCTET_STREAM, digest, size }
       throw notFound(root, `${repository}${digest === undefined ? ':' : '@'}${reference}`)
     },
-    open: (repository, descriptor, options) => openContent({ root, repository, descriptor, options, manifest }),
+    open: (repository, descriptor, options) => openContent({ root, blobs, repository, descriptor, options, manifest }),
     async referrers(repository, digest): Promise<readonly Descriptor[]> {
       return isTreeRepository(repository) ? (referrersBySubject(await snapshots(repository)).get(digest) ?? []) : []
     },
-    blobSize: async (repository, digest) => blobSize(root, repository, digest),
-    putManifest: (repository, bytes, digest) => putManifest(root, repository, bytes, digest),
+    blobSize: async (repository, digest) => blobs.size(repository, digest),
+    putManifest: (repository, bytes, digest) => putManifest({ root, blobs }, repository, bytes, digest),
     async findBlob(repository, descriptor) {
-      const path = await findBlob(root, repository, descriptor)
+      const path = await blobs.find(repository, descriptor)
       if (path === undefined) return undefined
       return path === blobPath(repository, descriptor.digest) ? 'here' : 'elsewhere'
     },
-    linkBlob: (repository, descriptor) => linkBlob(root, repository, descriptor),
+    linkBlob: async (repository, descriptor) => {
+      refuseWindows()
+      return blobs.link(parseTreeRepository(repository), descriptor)
+    },
     writeBlob: async (repository, descriptor, options) => {
       refuseWindows()
-      return openBlobWriter(root, parseTreeRepository(repository), descriptor, options)
+      const onVisible = (): void => blobs.changed(repository)
+      return openBlobWriter(root, parseTreeRepository(repository), descriptor, { ...options, onVisible })
     },
     tag: (repository, tag, digest) => putTag(root, repository, tag, digest),
   }
@@ -115,21 +120,19 @@ function listTags(root: string, repository: string): readonly string[] {
   }
 }
 
-function blobSize(root: string, repository: string, digest: Digest): number | undefined {
-  if (!isTreeRepository(repository)) return undefined
-  const stats = statInside(root, blobPath(repository, digest))
-  return stats === undefined ? undefined : Number(stats.size)
+interface Writing {
+  readonly root: string
+  readonly blobs: BlobStore
 }
 
-interface Opening {
-  readonly root: string
+interface Opening extends Writing {
   readonly repository: string
   readonly descriptor: Descriptor
   readonly options: OpenOptions
   readonly manifest: Tree['manifest']
 }
 
-async function openContent({ root, repository, descriptor, options, manifest }: Opening): Promise<Content> {
+async function openContent({ root, blobs, repository, descriptor, options, manifest }: Opening): Promise<Content> {
   const { digest } = descriptor
   const offset = options.offset ?? 0
   if (options.kind === 'manifest') {
@@ -137,7 +140,7 @@ async function openContent({ root, repository, descriptor, options, manifest }: 
     if (stored === undefined) throw notFound(root, `${repository}@${digest}`)
     return { offset, body: oneChunk(stored.bytes.subarray(offset), options.signal) }
   }
-  if (blobSize(root, repository, digest) === undefined) throw notFound(root, `blob ${digest} of ${repository}`)
+  if (blobs.size(repository, digest) === undefined) throw notFound(root, `blob ${digest} of ${repository}`)
   return { offset, body: readBlob(join(root, blobPath(repository, digest)), offset, options.signal) }
 }
 
@@ -162,52 +165,27 @@ async function* oneChunk(bytes: Uint8Array, signal: AbortSignal | undefined): As
   throwIfAborted(signal)
 }
 
-async function putManifest(root: string, repository: string, bytes: Uint8Array, digest?: Digest): Promise<void> {
+/** What it points to is flushed before: a power loss may take the manifest, never what a visible one needs. */
+async function putManifest(
+  { root, blobs }: Writing,
+  repository: string,
+  bytes: Uint8Array,
+  digest?: Digest,
+): Promise<void> {
   refuseWindows()
   parseTreeRepository(repository)
-  parseManifest(bytes)
+  const { kind } = parseManifest(bytes)
   const sha256 = digestOf(bytes)
   if (digest !== undefined && digest !== sha256 && digest !== digestOf(bytes, 'sha512')) {
     throw new RegistrishError('digest-mismatch', `the manifest that should be ${digest} has other bytes: ${sha256}`, {
       side: 'source',
     })
   }
+  await blobs.flush(repository)
+  if (kind === 'index') await flushFolder(join(root, manifestsFolder(repository)))
   await writeWhole(root, manifestPath(repository, sha256), bytes)
   if (digest !== undefined && digest !== sha256) {
     await linkOrCopy(root, join(root, manifestPath(repository, sha256)), join(root, manifestPath(repository, digest)))
-  }
-}
-
-async function findBlob(root: string, repository: string, { digest, size }: Descriptor): Promise<string | undefined> {
-  if (blobSize(root, repository, digest) === size) return blobPath(repository, digest)
-  if (verifiedSize(root, digest) === size) return verifiedPath(digest)
-  for (const other of await listBlobRepositories(root)) {
-    if (blobSize(root, other, digest) === size) return blobPath(other, digest)
-  }
-  return undefined
-}
-
-function verifiedSize(root: string, digest: Digest): number | undefined {
-  return statSync(join(root, verifiedPath(digest)), { throwIfNoEntry: false })?.size
-}
-
-async function linkBlob(root: string, repository: string, descriptor: Descriptor): Promise<boolean> {
-  const { digest } = descriptor
-  const target = blobPath(parseTreeRepository(repository), digest)
-  const found = await findBlob(root, repository, descriptor)
-  if (found === undefined || found === target) return found === target
-  refuseWindows()
-  if (found !== verifiedPath(digest)) {
-    await linkOrCopy(root, join(root, found), join(root, target))
-    return true
-  }
-  try {
-    await ensureFolder(dirname(join(root, target)))
-    await rename(join(root, found), join(root, target))
-    return true
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw fileError(error, 'write', target)
-    return linkBlob(root, repository, descriptor) // another process has just made it visible
   }
 }
 
@@ -223,8 +201,6 @@ async function putTag(root: string, repository: string, tag: string, digest: Dig
   const sha256 = digest.startsWith('sha256:') ? digest : readStoredManifest(root, repository, digest)?.digest
   if (known === sha256) return false
   await checkCase(root, repository, tag)
-  await ensureFolder(join(root, blobsFolder(repository)))
-  await flushFolder(join(root, blobsFolder(repository)))
   await flushFolder(join(root, manifestsFolder(repository)))
   await linkOrCopy(root, join(root, manifestPath(repository, digest)), join(root, manifestPath(repository, tag)))
   await flushFolder(join(root, manifestsFolder(repository)))

@@ -97,19 +97,22 @@ export function fileKey(stats: BigIntStats): string {
   return `${stats.dev}:${stats.ino}`
 }
 
-/** Flushes a folder's entries, so that a later rename cannot survive a power loss that this one does not. Ignored where folders cannot be opened. */
+/** Flushes a folder's entries, so that a later rename cannot survive a power loss that this one does not. Does nothing where there is no such folder, or where folders cannot be flushed. */
 export async function flushFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r').catch(() => undefined)
-  if (handle === undefined) return
   try {
-    await handle.sync()
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
-    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(systemCode(error) ?? ''))
-      throw fileError(error, 'flush', path)
-  } finally {
-    await handle.close()
+    if (!UNFLUSHABLE.has(systemCode(error) ?? '')) throw fileError(error, 'flush', path)
   }
 }
+
+/** There is none; or a system or file system that flushes files only (Windows, some network file systems). */
+const UNFLUSHABLE = new Set(['ENOENT', 'EINVAL', 'EPERM', 'EACCES', 'EISDIR', 'ENOTSUP'])
 
 /**
  * The state of the regular file at a root-relative path of v2/, or undefined where there is none. Symbolic links, of the file or of a folder on
