@@ -226,7 +226,7 @@ function refuseWindows(): void {
 }
 
 function notFound(root: string, what: string): RegistrishError {
-  return new RegistrishError('not-found', `${root} holds no ${what}`, {
+  return new RegistrishError('not-found', `there is no ${what} in ${root}`, {
     side: 'source',
     hint: 'registrish list shows what is there',
   })

@@ -148,7 +148,7 @@ function nearTags({ tags }: RepositoryGraph['snapshot'], tag: string): readonly 
 }
 
 function notFound(root: string, what: string, near: readonly string[]): RegistrishError {
-  return new RegistrishError('not-found', `${root} holds no ${what}`, {
+  return new RegistrishError('not-found', `there is no ${what} in ${root}`, {
     side: 'target',
     hint:
       near.length === 0

@@ -81,7 +81,7 @@ async function chooseRepositories(tree: ReadonlyTree, { repositories }: VerifyOp
   const missing = repositories.find(repository => !known.has(repository))
   if (missing === undefined) return [...new Set(repositories)].sort()
   const near = nearNames(missing, all)
-  throw new RegistrishError('not-found', `${tree.root} holds no ${missing}`, {
+  throw new RegistrishError('not-found', `there is no ${missing} in ${tree.root}`, {
     side: 'source',
     hint: near.length === 0 ? 'registrish list shows what is there' : `there is ${near.join(', ')}`,
   })

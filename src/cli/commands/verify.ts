@@ -44,6 +44,7 @@ async function runVerify(args: Arguments, context: RunContext): Promise<number> 
   const jobs = wholeNumberOf(args, 'jobs', 1)
   const repair = isOn(args, 'repair')
   const { signal, onProgress } = context
+  if ((await tree.repositories()).length === 0) context.say('nothing here yet: registrish fetch alpine latest')
   const report = await verifyTree(tree, {
     complete: isOn(args, 'complete'),
     repair,
@@ -62,8 +63,9 @@ async function runVerify(args: Arguments, context: RunContext): Promise<number> 
 function printReport(report: VerifyReport, { print, say }: RunContext): void {
   for (const { path, text, repaired } of report.problems)
     print(`${path}: ${text}${repaired === undefined ? '' : ` (${repaired})`}`)
-  for (const { path, text } of report.notes) say(`note: ${path}: ${text}`)
   const checked = new Map(report.steps.map(step => [step.name, step.checked]))
+  if (report.problems.length === 0 && checked.get('manifests') === 0 && checked.get('blobs') === 0) return
+  for (const { path, text } of report.notes) say(`note: ${path}: ${text}`)
   const sparse =
     report.absentChildren === 0 ? '' : `; ${count(report.absentChildren, 'child', 'children')} of indexes not here`
   const foreign =

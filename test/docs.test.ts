@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'nginx/README.md',
+  ...readdirSync(join(ROOT, 'docs')).map(name => `docs/${name}`),
+]
+
+describe('the documentation', () => {
+  test('has a quick start of exactly two commands', () => {
+    const section = /## Quick start\n(.*?)\n## /s.exec(read('README.md'))?.[1] ?? ''
+    const blocks = [...section.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block)
+    expect(blocks).toEqual(['npm ci && npm run quick-start\nnpm test\n'])
+  })
+
+  test.each(PAGES)('links to what is there: %s', page => {
+    const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, target]) => target ?? '')
+    expect(targets.filter(target => !existsSync(join(ROOT, dirname(page), target)))).toEqual([])
+  })
+
+  test('explains every error code and every exit code', () => {
+    const union = /export type ErrorCode =\n((?: {2}\| '[a-z-]+'\n)+)/.exec(read('src/errors.ts'))?.[1] ?? ''
+    const codes = [...union.matchAll(/'([a-z-]+)'/g)].map(([, code]) => `\`${code}\``)
+    expect(codes.length).toBeGreaterThan(10)
+    expect(codes.filter(code => !read('docs/errors.md').includes(code))).toEqual([])
+    const exits = [...read('src/cli/exit-code.ts').matchAll(/^ {2}\w+: (\d+),$/gm)].map(([, code]) => `| ${code} |`)
+    expect(exits.length).toBeGreaterThan(5)
+    expect(exits.filter(row => !read('docs/errors.md').includes(row))).toEqual([])
+  })
+
+  test('has programs that compile against the front door', { timeout: 60_000 }, () => {
+    const programs = PAGES.flatMap(page => [...read(page).matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? ''))
+    expect(programs.length).toBeGreaterThan(1)
+    const folder = mkdtempSync(join(ROOT, '.build-docs-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    programs.forEach((code, index) => {
+      writeFileSync(join(folder, `${index}.ts`), code.replaceAll("from 'registrish'", "from '../src/index.ts'"))
+    })
+    const options = {
+      extends: '../tsconfig.json',
+      compilerOptions: { isolatedDeclarations: false, declaration: false },
+      files: programs.map((_, index) => `${index}.ts`),
+      include: [],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options))
+    const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+    const { stdout } = spawnSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8' })
+    expect(stdout).toBe('')
+  })
+})
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
