@@ -23,16 +23,18 @@ export interface BlobStore {
   flush(repository: string): Promise<void>
 }
 
-/** Milliseconds for which a list of repositories is good enough to look for a blob in: reading thousands of folders for each blob is not. */
+/** Repositories from which on their list is good enough for some ms to look for a blob in: it is read for each blob, and what another process adds meanwhile is fetched once more at worst. */
+const MANY = 500
 const LIST_LIFE = 1000
 
 export function createBlobStore(root: string): BlobStore {
   const flushed = new Map<string, Promise<void>>()
-  let listed = { time: Number.NEGATIVE_INFINITY, names: Promise.resolve<readonly string[]>([]) }
-  const list = (fresh: boolean): Promise<readonly string[]> => {
-    const time = performance.now()
-    if (fresh || time - listed.time > LIST_LIFE) listed = { time, names: listBlobRepositories(root) }
-    return listed.names
+  let listed: { readonly until: number; readonly names: readonly string[] } = { until: 0, names: [] }
+  const list = async (fresh: boolean): Promise<readonly string[]> => {
+    if (!fresh && performance.now() < listed.until) return listed.names
+    const names = await listBlobRepositories(root)
+    listed = { until: names.length < MANY ? 0 : performance.now() + LIST_LIFE, names }
+    return names
   }
   const size = (repository: string, digest: Digest): number | undefined => {
     if (!isTreeRepository(repository)) return undefined
