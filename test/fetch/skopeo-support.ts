@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
@@ -12,9 +11,6 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 /** The real program. */
 export const SKOPEO = 'skopeo'
-
-/** Whether the real skopeo is there; in CI its absence is a failure, not a reason to skip. */
-export const skopeoIsThere: boolean = process.env['CI'] !== undefined || spawnSync(SKOPEO, ['--version']).status === 0
 
 /** A source on skopeo that is closed after the test, and what it reported. */
 export interface OpenedSkopeo {

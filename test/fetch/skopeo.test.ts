@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { access, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { parseManifest } from '../../src/oci/manifest.ts'
 import { makeCertificate } from '../e2e/support/certificate.ts'
 import { collect, failure, readGraph } from '../layout/layout-support.ts'
@@ -15,15 +15,16 @@ import {
   rootBytes,
 } from '../support/made-images.ts'
 import { makeEmptyLayer, makeForeignLayer, makeLayer } from '../support/made-layers.ts'
+import { describeWithProgram } from '../support/optional-program.ts'
 import { basicAuth, fails, first, only } from '../support/registry-faults.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '../support/test-registry.ts'
 import { writeFiles, writeLayout } from '../support/write-images.ts'
-import { expectGraph, openSkopeo, SKOPEO, skopeoIsThere } from './skopeo-support.ts'
+import { expectGraph, openSkopeo, SKOPEO } from './skopeo-support.ts'
 
-const title = skopeoIsThere ? '' : ' (skipped: skopeo is not installed)'
+vi.setConfig({ testTimeout: 60_000 })
 
-describe.skipIf(!skopeoIsThere)(`what the real skopeo reads${title}`, { timeout: 60_000 }, () => {
+describeWithProgram(SKOPEO, ['--version'], 'what the real skopeo reads', () => {
   const kinds: Readonly<Record<string, () => Promise<Graph>>> = {
     'an image': makeImage,
     'a Docker image': () => makeImage({ docker: true }),
@@ -146,7 +147,7 @@ describe.skipIf(!skopeoIsThere)(`what the real skopeo reads${title}`, { timeout:
   })
 })
 
-describe.skipIf(!skopeoIsThere)(`what the real skopeo cannot read${title}`, { timeout: 60_000 }, () => {
+describeWithProgram(SKOPEO, ['--version'], 'what the real skopeo cannot read', () => {
   test('is an index in an index: refused with the way out', async () => {
     const nested = makeIndex([makeIndex([await makeImage()]), await makeImage({ platform: 'linux/arm64' })])
     const { host } = await startRegistry({ repositories: { app: { latest: nested } } })
@@ -217,7 +218,7 @@ describe.skipIf(!skopeoIsThere)(`what the real skopeo cannot read${title}`, { ti
   })
 })
 
-describe.skipIf(!skopeoIsThere)(`an image in a containers-storage${title}`, { timeout: 60_000 }, () => {
+describeWithProgram(SKOPEO, ['--version'], 'an image in a containers-storage', () => {
   test('is taken with one note that says how its digest changes', async () => {
     const image = await makeImage({ layers: 2 })
     const name = await stored(image)

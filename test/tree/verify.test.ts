@@ -8,6 +8,7 @@ import { acquireTreeLock } from '../../src/tree/lock.ts'
 import type { Tree } from '../../src/tree/tree.ts'
 import { type VerifyOptions, verifyTree } from '../../src/tree/verify.ts'
 import { filesOf } from '../contract/tree-support.ts'
+import { asOrdinaryUser } from '../support/as-nobody.ts'
 import {
   digestTag,
   type Graph,
@@ -205,11 +206,13 @@ describe('wrong bytes', () => {
     expect(await tree.tags('app')).toEqual(['v1'])
   })
 
-  test.skipIf(process.getuid?.() === 0)('that cannot be read are found', async () => {
+  test('that cannot be read are found', async () => {
     const { tree, image, root } = await makeTree()
     const [layer] = layerOf(image)
     await chmod(join(root, `v2/app/blobs/${layer}`), 0)
-    expect(await findings(tree)).toEqual([expect.stringMatching(/cannot be read/)])
+    await asOrdinaryUser(root, async () => {
+      expect(await findings(tree)).toEqual([expect.stringMatching(/cannot be read/)])
+    })
   })
 })
 
