@@ -36,6 +36,8 @@ function formatReference(): string {
     '',
     ...formatFlags(COMMON_FLAGS),
     '',
+    '`--help` shows these and the flags of a command. `registrish completion >> ~/.bashrc` (or `~/.zshrc`) completes commands and flags.',
+    '',
     ...COMMANDS.flatMap(formatCommand),
   ].join('\n')
 }

@@ -10,6 +10,12 @@ export function textOf(args: Arguments, name: string): string | undefined {
   return String(last)
 }
 
+/** A positional, or undefined. @throws RegistrishError `usage` where it is empty. */
+export function positionalOf(args: Arguments, name: string): string | undefined {
+  if (args[name] === '') throw new RegistrishError('usage', `<${name}> is empty`)
+  return textOf(args, name)
+}
+
 /** A text that must be there; `fallback` where it is not. */
 export function textOr(args: Arguments, name: string, fallback: string): string {
   return textOf(args, name) ?? fallback

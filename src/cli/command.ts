@@ -13,6 +13,8 @@ export interface RunContext {
   print(line: string): void
   /** Prints a line about the run (stderr), above any progress bar; not with --quiet. */
   say(line: string): void
+  /** Prints an error that does not end the run (stderr), also with --quiet. */
+  complain(line: string): void
 }
 
 export type OutputFormat = 'text' | 'json' | 'ndjson'

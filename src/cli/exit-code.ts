@@ -15,10 +15,10 @@ export const EXIT = {
 } as const
 
 /** The exit code of a failure. */
-export function exitCodeOf(code: ErrorCode, side?: 'source' | 'target'): number {
+export function exitCodeOf(code: ErrorCode): number {
   if (code === 'usage' || code === 'name-invalid') return EXIT.usage
   if (code === 'rate-limited') return EXIT.rateLimited
-  if (code === 'not-found') return side === 'target' ? EXIT.failed : EXIT.notFound
+  if (code === 'not-found') return EXIT.notFound
   if (code === 'aborted') return EXIT.interrupted
   return EXIT.failed
 }

@@ -2,6 +2,7 @@ import yargs, { type Argv, type Options } from 'yargs'
 import { RegistrishError } from '../errors.ts'
 import { type Arguments, COMMON_FLAGS, type Command, type Flag, usageOf } from './command.ts'
 import { COMMANDS } from './commands.ts'
+import { usageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
 
 /** What a command line asks for: a command to run, or a text (help, version, completion script) to print. */
@@ -16,6 +17,10 @@ export async function parseCommandLine(words: readonly string[]): Promise<Parsed
     chosen = { command, args }
   })
   let text = ''
+  const command = words.flatMap(word => COMMANDS.filter(({ name }) => name === word))[0]
+  parser.fail((message, error) => {
+    throw error instanceof RegistrishError ? error : usageError({ message: message || error.message, words, command })
+  })
   await parser.parseAsync([...words], {}, (_error: Error | undefined, _argv: unknown, output: string) => {
     text = output
   })
@@ -49,11 +54,7 @@ function createParser(choose: (command: Command, args: Arguments) => void): Argv
     .epilogue('registrish <command> --help shows the flags and examples of a command.')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .exitProcess(false)
-    .fail((message, error) => {
-      throw error instanceof RegistrishError
-        ? error
-        : new RegistrishError('usage', message || error.message, { hint: 'registrish --help shows what there is' })
-    })
+  for (const flag of COMMON_FLAGS) parser.option(flag.name, optionOf(flag))
   for (const command of COMMANDS) addCommand(parser, command, choose)
   if (process.argv.includes('--get-yargs-completions')) return parser
   return parser.demandCommand(1, 'no command').strict()
@@ -65,7 +66,7 @@ function addCommand(parser: Argv, command: Command, choose: (command: Command, a
     command.summary,
     builder => {
       for (const { name, describe } of command.positionals) builder.positional(name, { describe, type: 'string' })
-      for (const flag of [...command.flags, ...COMMON_FLAGS]) builder.option(flag.name, optionOf(flag))
+      for (const flag of command.flags) builder.option(flag.name, optionOf(flag))
       for (const { line, text } of command.examples) builder.example(line, text)
       return builder.usage(`Usage: registrish ${usageOf(command)}\n\n${command.details.join('\n\n')}`).epilogue('')
     },
@@ -80,7 +81,13 @@ function optionOf(flag: Flag): Options {
     type: flag.type === 'boolean' ? 'boolean' : 'string',
     ...(flag.alias === undefined ? {} : { alias: flag.alias }),
     ...(flag.choices === undefined ? {} : { choices: flag.choices }),
+    ...(flag.repeated === true && flag.choices !== undefined ? { coerce: splitCommas } : {}),
     ...(flag.default === undefined ? {} : { default: String(flag.default) }),
     ...(flag.type === 'boolean' ? {} : { requiresArg: true }),
   }
+}
+
+/** Values of a repeated flag one by one, before they are compared with its choices. */
+function splitCommas(value: string | readonly string[] | undefined): readonly string[] | undefined {
+  return value === undefined ? undefined : [value].flat().flatMap(text => text.split(',').map(part => part.trim()))
 }

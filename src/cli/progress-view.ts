@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty'
 import type { Digest } from '../oci/digest.ts'
 import type { OnProgress, ProgressEvent } from '../progress.ts'
-import { formatBytes, printable, shortDigest } from './format.ts'
+import { count, formatBytes, printable, shortDigest } from './format.ts'
 
 /** Shows progress on stderr: a bar per blob on a terminal, a line now and then elsewhere. */
 export interface ProgressView {
@@ -43,7 +43,7 @@ export function createProgressView(
   }
   const draw = (): void => {
     erase()
-    const lines = [...bars].slice(0, MOST_BARS).map(([digest, bar]) => formatBar(digest, bar, stream.columns ?? 80))
+    const lines = [...bars].slice(0, MOST_BARS).map(([digest, bar]) => formatBar(digest, bar, stream.columns || 80))
     if (bars.size > MOST_BARS) lines.push(`  and ${bars.size - MOST_BARS} more`)
     for (const line of lines) stream.write(`${line}\n`)
     drawn = lines.length
@@ -59,7 +59,7 @@ export function createProgressView(
   const tellNow = (): void => {
     if (moving || quiet || Date.now() - lastLine < LINE) return
     lastLine = Date.now()
-    stream.write(`${formatBytes(fetched)} of ${formatBytes(total)} so far, ${bars.size} blobs under way\n`)
+    stream.write(`${formatBytes(fetched)} of ${formatBytes(total)} so far, ${count(bars.size, 'blob')} under way\n`)
   }
   const onProgress = (event: ProgressEvent): void => {
     switch (event.type) {

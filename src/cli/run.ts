@@ -38,6 +38,7 @@ async function runCommand({ command, args }: Extract<Parsed, { readonly type: 'c
     say: line => {
       if (!quiet) view.write(() => process.stderr.write(`${printable(line)}\n`))
     },
+    complain: line => view.write(() => process.stderr.write(`${printable(line)}\n`)),
   }
   try {
     return await command.run(args, context)
@@ -57,7 +58,7 @@ async function runCommand({ command, args }: Extract<Parsed, { readonly type: 'c
 function reportError(error: unknown): number {
   if (isRegistrishError(error)) {
     process.stderr.write(`registrish: ${formatError(error)}\n`)
-    return exitCodeOf(error.code, error.side)
+    return exitCodeOf(error.code)
   }
   const details = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
   process.stderr.write(`registrish: this is a defect of registrish, please report it\n${printable(details)}\n`)

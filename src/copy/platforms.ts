@@ -1,6 +1,6 @@
 import { RegistrishError } from '../errors.ts'
 import { type Descriptor, isRecord } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
+import { asDigest, type Digest } from '../oci/digest.ts'
 import { attestedDigest, type IndexManifest, LARGEST_MANIFEST } from '../oci/manifest.ts'
 import { OCI_CONFIG } from '../oci/media-types.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../oci/platform.ts'
@@ -31,13 +31,9 @@ export function chooseChildren({ manifests }: IndexManifest, platforms: readonly
 }
 
 /** The error of an image that has none of the platforms wanted; the hint says which it has. */
-export function noPlatform(
-  { options }: CopyContext,
-  { repository, reference }: CopyRequest,
-  there: readonly string[],
-): RegistrishError {
+export function noPlatform({ options }: CopyContext, request: CopyRequest, there: readonly string[]): RegistrishError {
   const wanted = (options.platforms ?? []).map(formatPlatform).join(' or ')
-  return new RegistrishError('not-found', `${repository}:${reference} has no ${wanted}`, {
+  return new RegistrishError('not-found', `${nameOf(request)} has no ${wanted}`, {
     side: 'source',
     hint: there.length === 0 ? 'it names no platform at all' : `it has ${[...new Set(there)].join(', ')}`,
   })
@@ -52,7 +48,7 @@ export async function noteOtherPlatform(context: CopyContext, request: CopyReque
   if (wanted.length === 0) return
   const platform = await platformOf(context, request, digest)
   if (platform === undefined || wanted.some(one => matchesPlatform(platform, one))) return
-  const name = `${request.repository}:${request.reference}`
+  const name = nameOf(request)
   context.onProgress({
     type: 'note',
     text: `${name} is for ${formatPlatform(platform)} only, not for ${wanted.map(formatPlatform).join(' or ')}: copied all the same`,
@@ -96,4 +92,10 @@ function parseConfigPlatform(text: string): Platform | undefined {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
+}
+
+/** What the user knows an image by: layouts and archives may have no name of their own for it. */
+function nameOf({ repository, reference, target, tag }: CopyRequest): string {
+  const name = tag ?? reference
+  return `${repository === '' ? target : repository}${asDigest(name) === undefined ? ':' : '@'}${name}`
 }

@@ -18,7 +18,7 @@ const RESERVED_NAMES = ['manifests', 'blobs', 'tags', 'referrers', 'index.json']
 const COMPONENT = `(?!(?:${RESERVED_NAMES.map(name => name.replace('.', '\\.')).join('|')})/)${COMPONENT_PATTERN}`
 const EXACT_NAME = `${COMPONENT}(?:/${COMPONENT})*`
 
-/** The locations below /v2/ that serve content, in the order in which nginx tries their patterns. `root` is the web root, '' for "/". */
+/** The locations below /v2/ that serve content, in the order in which nginx tries their patterns (which end with `\z`: `$` would let a newline follow). `root` is the web root, '' for "/". */
 export function contentLocations(families: readonly RouteFamily[], root: string): readonly string[] {
   const print = (kind: RouteKind): Printed => printFamily(families, kind)
   return [
@@ -37,7 +37,7 @@ export function contentLocations(families: readonly RouteFamily[], root: string)
 /** By digest: the folder in which the file is says its type. */
 function manifestByDigest({ headers }: Printed): string {
   const tries = TYPES.map(type => `    ${LINKS}/$registrish_name:/${typeFolder(type)}/$registrish_digest`)
-  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_digest>${DIGEST_PATTERN})$"`, [
+  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_digest>${DIGEST_PATTERN})\\z"`, [
     ...UNTYPED,
     `if ($registrish_unchanged) {\n    rewrite ^ /v2/.unchanged/manifest last;\n}`,
     `try_files\n${tries.join('\n')}\n    /v2/.other;`,
@@ -47,7 +47,7 @@ function manifestByDigest({ headers }: Printed): string {
 
 /** By tag: the file that is sent is that of the digest which the link named, so it cannot differ from the headers. */
 function manifestByTag({ headers }: Printed, root: string): string {
-  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_tag>${TAG_PATTERN})$"`, [
+  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_tag>${TAG_PATTERN})\\z"`, [
     ...UNTYPED,
     `# Without this look nginx would log each tag that is not there as a failure.`,
     `if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    return 404;\n}`,
@@ -77,7 +77,7 @@ function followLink(root: string, name: string): readonly string[] {
 }
 
 function blob({ mediaType, headers }: Printed): string {
-  return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/blobs/(?<registrish_digest>${DIGEST_PATTERN})$"`, [
+  return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/blobs/(?<registrish_digest>${DIGEST_PATTERN})\\z"`, [
     `default_type ${mediaType};`,
     'set $registrish_kind blob;',
     `if ($registrish_unchanged) {\n    rewrite ^ /v2/.unchanged/blob last;\n}`,
@@ -87,7 +87,7 @@ function blob({ mediaType, headers }: Printed): string {
 
 function referrers({ mediaType, headers, fallback }: Printed): string {
   return [
-    location(`~ "^/v2/${EXACT_NAME}/referrers/${DIGEST_PATTERN}$"`, [
+    location(`~ "^/v2/${EXACT_NAME}/referrers/${DIGEST_PATTERN}\\z"`, [
       `default_type ${mediaType};`,
       'try_files $uri /v2/.no-referrers;',
       ...headers({}),
@@ -102,7 +102,7 @@ function referrers({ mediaType, headers, fallback }: Printed): string {
 }
 
 function tags({ mediaType, headers }: Printed): string {
-  return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/tags/list$"`, [
+  return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/tags/list\\z"`, [
     `default_type ${mediaType};`,
     ...headers({}),
   ])
@@ -127,6 +127,7 @@ function unchanged(manifest: Printed, blobs: Printed, root: string): string {
   return [
     location('= /v2/.unchanged/manifest', [
       'internal;',
+      UNTYPED_304,
       'disable_symlinks off;',
       ...files.map(answer),
       ...manifest.headers({}),
@@ -134,6 +135,7 @@ function unchanged(manifest: Printed, blobs: Printed, root: string): string {
     ]),
     location('= /v2/.unchanged/blob', [
       'internal;',
+      UNTYPED_304,
       answer(`${root}/v2/$registrish_name/blobs/$registrish_digest`),
       ...blobs.headers({}),
       'return 404;',
@@ -143,3 +145,6 @@ function unchanged(manifest: Printed, blobs: Printed, root: string): string {
 
 /** A manifest's Content-Type is a header of ours, since `default_type` takes no variable; a range would bring nginx's own beside it. The farm is made of links. */
 const UNTYPED = ['default_type "";', 'max_ranges 0;', 'disable_symlinks off;']
+
+/** Caches take a 304's headers for those of the bytes they hold (RFC 9111 §3.2): nginx's own type must not stand among them. */
+const UNTYPED_304 = 'default_type "";'

@@ -122,6 +122,11 @@ async function recordContent(
 async function chooseRequests(way: Way, options: FetchOptions): Promise<readonly CopyRequest[]> {
   const globs = options.tagGlobs ?? []
   if (options.allTags !== true && globs.length === 0) return distinctRequests(way.requests)
+  if (options.allTags === true && globs.length > 0) {
+    throw new RegistrishError('usage', 'all tags are wanted, and only those that match', {
+      hint: 'give --all-tags or --tags',
+    })
+  }
   const { source } = way
   if (source.tags === undefined)
     throw new RegistrishError('usage', `${source.title} cannot list its tags`, { hint: 'name the tags' })

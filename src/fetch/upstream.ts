@@ -1,5 +1,6 @@
 import { RegistrishError } from '../errors.ts'
 import type { Digest } from '../oci/digest.ts'
+import { acquireNamedLock } from '../tree/lock.ts'
 import { readOrigin, writeOrigin } from '../tree/origin.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 
@@ -23,12 +24,17 @@ export async function checkUpstream(
   })
 }
 
-/** Remembers where a repository came from, and the digests that were fetched without a tag, so that prune keeps them. */
+/** Remembers where a repository came from, and the digests that were fetched without a tag, so that prune keeps them. Two processes at once never lose each other's. */
 export async function rememberOrigin(
   root: string,
   repository: string,
   { upstream, pins }: { readonly upstream: string; readonly pins: readonly Digest[] },
 ): Promise<void> {
-  const known = await readOrigin(root, repository)
-  await writeOrigin(root, repository, { upstream, pins: [...known.pins, ...pins] })
+  const lock = await acquireNamedLock(root, `origin ${repository}`)
+  try {
+    const known = await readOrigin(root, repository)
+    await writeOrigin(root, repository, { upstream, pins: [...known.pins, ...pins] })
+  } finally {
+    await lock.release()
+  }
 }

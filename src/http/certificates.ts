@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
-import { fileError, RegistrishError } from '../errors.ts'
+import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import type { Environment } from './proxy.ts'
 
 /**
@@ -19,7 +19,12 @@ function readCertificates(file: string, from: string): readonly string[] {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw fileError(error, `read the certificates that ${from} names,`, file, 'source')
+    if (systemCode(error) !== 'ENOENT')
+      throw fileError(error, `read the certificates that ${from} names,`, file, 'source')
+    throw new RegistrishError('usage', `${file}, which ${from} names, is not there`, {
+      cause: error,
+      hint: 'check the path',
+    })
   }
   const blocks = text.match(BLOCK) ?? []
   if (blocks.length === 0) throw broken(file, from)

@@ -65,7 +65,9 @@ function parseJson(text: string): unknown {
 }
 
 function firstLine(text: string): string {
-  const line = text.split('\n').find(candidate => candidate.trim() !== '') ?? 'it gave no reason'
+  const line = text.split('\n').find(candidate => candidate.trim() !== '') ?? ''
+  // Credentials, from a helper that failed after it had printed them, are JSON.
+  if (line === '' || /^\s*\{/.test(line)) return 'it gave no reason'
   return line.trim().slice(0, 200)
 }
 

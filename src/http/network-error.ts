@@ -75,6 +75,12 @@ function reasonOf(
       hint: 'add --plain-http if nobody can listen or interfere on the way to it',
     }
   }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return {
+      text: `the certificate of ${host} is for another name (${code})`,
+      hint: 'ask for the registry by the name in its certificate',
+    }
+  }
   if (isCertificate(code)) {
     return {
       text: `the certificate of ${host} is not trusted: ${messageOf(error)} (${code})`,

@@ -9,17 +9,30 @@ export type Environment = Readonly<Record<string, string | undefined>>
  * The proxy that a URL is fetched through, or undefined for none, by the rules of the Go tools (golang.org/x/net/http/httpproxy): `HTTPS_PROXY` for https,
  * `HTTP_PROXY` for http, either case, a value without a scheme is http; `NO_PROXY` is a comma list of `*`, names (with their subdomains), `.name` or `*.name`
  * (subdomains only), addresses and CIDR ranges, each with an optional port. This machine is never asked for through a proxy.
- * @throws RegistrishError `usage` where the value is no URL; the value itself, which may hold a password, is not repeated.
+ * @throws RegistrishError `usage` where the value is no URL of a proxy that can be spoken to; the value itself, which may hold a password, is not repeated.
  */
 export function proxyFor(url: URL, env: Environment): URL | undefined {
   const variable = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
   const value = read(env, variable)
   if (value === '' || reachOf(url.hostname) === 'loopback' || isExempt(url, read(env, 'NO_PROXY'))) return undefined
   const text = value.includes('://') ? value : `http://${value}`
-  if (URL.canParse(text)) return new URL(text)
-  throw new RegistrishError('usage', `the environment variable ${variable} is not a URL`, {
-    hint: 'write it as http://host:port',
+  if (URL.canParse(text)) {
+    const proxy = new URL(text)
+    if (isUsable(proxy)) return proxy
+  }
+  throw new RegistrishError('usage', `the environment variable ${variable} is not the URL of an HTTP proxy`, {
+    hint: 'write it as http://host:port, special characters in a password as %XX',
   })
+}
+
+/** Whether a proxy can be spoken to: its scheme is known, and its user and password can be decoded. */
+function isUsable({ protocol, username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`)
+  } catch {
+    return false
+  }
+  return protocol === 'http:' || protocol === 'https:'
 }
 
 function read(env: Environment, name: string): string {

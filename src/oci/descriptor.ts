@@ -20,7 +20,10 @@ export interface Descriptor {
 export function parseDescriptor(value: unknown, where: string): Descriptor {
   if (!isRecord(value)) throw invalid(`${where} is not an object`)
   const digest = asDigest(value['digest'])
-  if (digest === undefined) throw invalid(`${where}.digest is not a digest: ${quote(String(value['digest']))}`)
+  if (digest === undefined) {
+    const named = value['digest'] // anything at all: an object may even refuse to become text
+    throw invalid(`${where}.digest is not a digest${typeof named === 'string' ? `: ${quote(named)}` : ''}`)
+  }
   const { size, mediaType } = { size: value['size'], mediaType: value['mediaType'] }
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw invalid(`${where}.size is not a number of bytes`)

@@ -54,8 +54,8 @@ function splitName(name: string): { readonly registry: string; readonly reposito
   const isHost = first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase()
   const registry = isHost ? canonicalHost(first) : DOCKER_HUB
   const path = isHost ? name.slice(slash + 1) : name
-  const repository = registry === DOCKER_HUB && !path.includes('/') ? `library/${path}` : path
-  return { registry, repository: parseRepositoryName(repository) }
+  const repository = parseRepositoryName(path)
+  return { registry, repository: registry === DOCKER_HUB && !path.includes('/') ? `library/${repository}` : repository }
 }
 
 const HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'])

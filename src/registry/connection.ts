@@ -126,7 +126,8 @@ async function send<T>(exchange: Exchange<T>, performing: Performing, sending: S
     onlyAnswers,
     ...(signal === undefined ? {} : { signal }),
     async attempt() {
-      const response = await options.http.request(new URL(path, origin), {
+      // Joined, not resolved: a path from a link may begin with "//host", which would lead elsewhere, credentials and all.
+      const response = await options.http.request(new URL(`${origin.origin}${path}`), {
         method,
         headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
         ...(signal === undefined ? {} : { signal }),

@@ -100,10 +100,9 @@ function answer(edge: Edge, request: IncomingMessage, response: ServerResponse):
   try {
     const found = edge.handler({ method, url, headers })
     if (found instanceof Promise) {
-      found.then(
-        known => send({ edge, request, response }, known),
-        (error: unknown) => fail({ edge, request, response }, error),
-      )
+      found
+        .then(known => send({ edge, request, response }, known))
+        .catch((error: unknown) => fail({ edge, request, response }, error))
     } else send({ edge, request, response }, found)
   } catch (error) {
     fail({ edge, request, response }, error)
@@ -130,7 +129,12 @@ function send(exchange: Exchange, found: ServeResponse | undefined): void {
     return
   }
   if (edge.connections.isStopping()) response.shouldKeepAlive = false
-  response.writeHead(known.status, known.headers)
+  try {
+    response.writeHead(known.status, known.headers)
+  } catch (error) {
+    dispose(known)
+    throw error
+  }
   edge.onEvent({ type: 'answered', method: request.method ?? '', target: request.url ?? '', status: known.status })
   const { body } = known
   if (body === undefined || body instanceof Uint8Array) response.end(body)

@@ -5,7 +5,7 @@ import { fileError, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isTreeRepository } from '../oci/name.ts'
-import { ensureFolder, flushFolder, linkOrCopy, statInside } from './files.ts'
+import { ensureFolderInside, flushFolder, linkOrCopy, statInside } from './files.ts'
 import { blobPath, blobsFolder, verifiedPath } from './layout.ts'
 import { listBlobRepositories } from './snapshot.ts'
 
@@ -74,8 +74,8 @@ export function createBlobStore(root: string): BlobStore {
 
 /** Renames a verified blob to its name; false where another process has just done so. */
 async function moveInto(root: string, from: string, to: string): Promise<boolean> {
+  await ensureFolderInside(root, dirname(join(root, to)))
   try {
-    await ensureFolder(dirname(join(root, to)))
     await rename(join(root, from), join(root, to))
     return true
   } catch (error) {

@@ -5,7 +5,7 @@ import { fileError, RegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, createDigester, type Digester } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
-import { ensureFolder } from './files.ts'
+import { ensureFolder, ensureFolderInside } from './files.ts'
 import { blobPath, partialPath, partialsFolder, verifiedPath } from './layout.ts'
 import { acquireNamedLock } from './lock.ts'
 import type { BlobWriter } from './tree.ts'
@@ -32,6 +32,7 @@ export async function openBlobWriter(
     const handle = await open(path, 'a+', 0o644)
     try {
       const writer = new PartialWriter({
+        root,
         handle,
         path,
         descriptor,
@@ -53,6 +54,7 @@ export async function openBlobWriter(
 }
 
 interface Partial {
+  readonly root: string
   readonly handle: FileHandle
   readonly path: string
   readonly target: string
@@ -120,7 +122,7 @@ class PartialWriter implements BlobWriter {
   }
 
   async #finish(target: string): Promise<void> {
-    const { descriptor, path, handle } = this.#partial
+    const { root, descriptor, path, handle } = this.#partial
     await this.#drain()
     await this.#settle()
     const digest = this.#digester.digest()
@@ -132,7 +134,7 @@ class PartialWriter implements BlobWriter {
     try {
       await handle.chmod(0o644)
       await handle.datasync()
-      await ensureFolder(dirname(target))
+      await ensureFolderInside(root, dirname(target))
       await rename(path, target)
     } catch (error) {
       throw fileError(error, 'write', target)

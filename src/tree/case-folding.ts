@@ -1,9 +1,9 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RegistrishError } from '../errors.ts'
+import { fileError, RegistrishError } from '../errors.ts'
 import { newTemporary } from './files.ts'
-import { manifestPath, manifestsFolder } from './layout.ts'
+import { incomingFolder, manifestPath, manifestsFolder } from './layout.ts'
 
 const folding = new Map<string, Promise<boolean>>()
 
@@ -38,15 +38,20 @@ function foldsCase(root: string): Promise<boolean> {
   if (known !== undefined) return known
   const probing = probe(root)
   folding.set(root, probing)
+  probing.catch(() => folding.delete(root)) // thrown to who asked; the next one tries again
   return probing
 }
 
 async function probe(root: string): Promise<boolean> {
-  const path = `${await newTemporary(root)}-Case`
-  await writeFile(path, '')
   try {
-    return lstatSync(path.replace(/-Case$/, '-cASE'), { throwIfNoEntry: false }) !== undefined
-  } finally {
-    await rm(path, { force: true })
+    const path = `${await newTemporary(root)}-Case`
+    try {
+      await writeFile(path, '')
+      return lstatSync(path.replace(/-Case$/, '-cASE'), { throwIfNoEntry: false }) !== undefined
+    } finally {
+      await rm(path, { force: true })
+    }
+  } catch (error) {
+    throw fileError(error, 'write into', join(root, incomingFolder))
   }
 }

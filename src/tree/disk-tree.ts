@@ -74,13 +74,39 @@ export function openTree(folder: string): Tree {
   }
 }
 
-/** Reads a repository's snapshot again only when its folder has changed since, and has been still for a while: a folder's date is no finer than the kernel's clock tick. */
+/**
+ * Reads a repository's snapshot again only when its folder has changed since, and has been still for a while: a folder's date is no finer than the
+ * kernel's clock tick. Who asks while it is being read shares the reading that begins next, lest a thousand askers read a thousand files each.
+ */
 function createSnapshotCache(root: string): (repository: string) => Promise<RepositorySnapshot> {
   const cache = new Map<string, { readonly changed: number; readonly snapshot: RepositorySnapshot }>()
+  const running = new Map<string, Promise<unknown>>()
+  const next = new Map<string, Promise<RepositorySnapshot>>()
+  const dateOf = (repository: string): number | undefined =>
+    statSync(join(root, manifestsFolder(repository)), { throwIfNoEntry: false })?.mtimeMs
   return async repository => {
-    const changed = statSync(join(root, manifestsFolder(repository)), { throwIfNoEntry: false })?.mtimeMs
     const known = cache.get(repository)
-    if (known !== undefined && known.changed === changed) return known.snapshot
+    if (known !== undefined && known.changed === dateOf(repository)) return known.snapshot
+    const reading = next.get(repository) ?? readNext(repository)
+    next.set(repository, reading)
+    return reading
+  }
+
+  async function readNext(repository: string): Promise<RepositorySnapshot> {
+    await running.get(repository)
+    next.delete(repository)
+    const reading = read(repository)
+    const ended = Promise.allSettled([reading])
+    running.set(repository, ended)
+    try {
+      return await reading
+    } finally {
+      if (running.get(repository) === ended) running.delete(repository)
+    }
+  }
+
+  async function read(repository: string): Promise<RepositorySnapshot> {
+    const changed = dateOf(repository)
     const still = changed !== undefined && Date.now() - changed > STILL
     const snapshot = await readRepository(root, repository)
     cache.delete(repository)

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, systemCode, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
-import { digestOf } from '../oci/digest.ts'
+import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
 import { fallbackTag, formatReferrers, isFallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
+import { isRealFolder } from './deletion.ts'
 import { linkOrCopy, openToAll, writeWhole } from './files.ts'
 import {
   catalogPath,
@@ -126,17 +126,22 @@ async function writeFallback(root: string, repository: string, tag: string, byte
   return (await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, tag)))) || written
 }
 
+/** Files that bear no digest are not ours, nor is what lies behind a symbolic link. */
 async function removeStaleReferrers(
   root: string,
   repository: string,
   wanted: ReadonlyMap<Digest, unknown>,
 ): Promise<boolean> {
+  if (!isRealFolder(root, referrersFolder(repository))) return false
   const folder = join(root, referrersFolder(repository))
   const names = await readdir(folder).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return []
     throw fileError(error, 'list', folder)
   })
-  const stale = names.filter(name => !wanted.has(name as Digest))
+  const stale = names
+    .map(asDigest)
+    .filter(digest => digest !== undefined)
+    .filter(digest => !wanted.has(digest))
   for (const name of stale) await remove(join(folder, name))
   return stale.length > 0
 }

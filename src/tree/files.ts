@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type BigIntStats, constants, lstatSync, realpathSync, statSync } from 'node:fs'
-import { chmod, copyFile, link, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, link, lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
-import { fileError, systemCode } from '../errors.ts'
+import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import { incomingFolder, PUBLIC } from './layout.ts'
 
 /** Modes of everything in a tree, whatever the umask: the web server is another user. */
@@ -14,6 +14,25 @@ export async function ensureFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true })
   if (first === undefined) return
   for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, FOLDER_MODE)
+}
+
+/**
+ * Makes a folder (absolute) of a tree like {@link ensureFolder}; one of v2/ has to lie inside it, whatever symbolic links lead there: nothing is
+ * written where it would not be read, or into folders of others.
+ * @throws RegistrishError `conflict`, `no-space`, `io`.
+ */
+export async function ensureFolderInside(root: string, path: string): Promise<void> {
+  const folder = relative(root, path)
+  try {
+    await ensureFolder(path)
+    if (folder.split(sep)[0] !== PUBLIC || isFolderInside(root, folder)) return
+  } catch (error) {
+    throw fileError(error, 'make', path)
+  }
+  throw new RegistrishError('conflict', `${path} is behind a symbolic link that leads out of ${join(root, PUBLIC)}`, {
+    hint: 'remove the link, or move what it leads to in its place',
+    side: 'target',
+  })
 }
 
 /** Lets everyone into a folder that may have been made by others, as git does under a tight umask. One that belongs to somebody else is left as it is. */
@@ -34,7 +53,7 @@ export async function writeWhole(root: string, path: string, bytes: Uint8Array):
   const target = join(root, path)
   if (await holds(target, bytes)) return false
   try {
-    await ensureFolder(dirname(target))
+    await ensureFolderInside(root, dirname(target))
     const temporary = await newTemporary(root)
     try {
       const handle = await open(temporary, 'wx', FILE_MODE)
@@ -56,12 +75,14 @@ export async function writeWhole(root: string, path: string, bytes: Uint8Array):
 }
 
 /**
- * Gives the file `from` a second name `to` (absolute paths), atomically replacing what bears it: a hard link, or a copy where the
- * file system gives none (EMLINK, EPERM, EXDEV, ENOTSUP). False where `to` is that very file already.
+ * Gives the file `named` a second name `to` (absolute paths), atomically replacing what bears it: a hard link, or a copy where the
+ * file system gives none (EMLINK, EPERM, EXDEV, ENOTSUP). A symbolic link is followed: elsewhere it would lead elsewhere. False where `to` is
+ * that very file already.
  */
-export async function linkOrCopy(root: string, from: string, to: string): Promise<boolean> {
+export async function linkOrCopy(root: string, named: string, to: string): Promise<boolean> {
   try {
-    await ensureFolder(dirname(to))
+    const from = await realpath(named)
+    await ensureFolderInside(root, dirname(to))
     try {
       await link(from, to)
       return true

@@ -67,9 +67,9 @@ export function verifiedPath(digest: Digest): string {
   return `${verifiedFolder}/${digest}`
 }
 
-/** What is remembered of a repository: its upstream and the digests that were fetched without a tag. */
+/** What is remembered of a repository: its upstream and the digests that were fetched without a tag. No component of a name begins with "_". */
 export function originPath(repository: string): string {
-  return `${PRIVATE}/origins/${repository}/origin.json`
+  return `${PRIVATE}/origins/${repository}/_origin.json`
 }
 
 /** What a request path of the distribution API names. `reference` is a tag or digest as it stands in the path. */

@@ -7,7 +7,7 @@ import { parseRepositoryName, parseTag } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
-import { linkOrCopy } from './files.ts'
+import { flushFolder, linkOrCopy } from './files.ts'
 import { readGraph } from './graph.ts'
 import { blobsFolder, manifestPath, manifestsFolder, referrersFolder, tagsListPath } from './layout.ts'
 import { acquireTreeLock } from './lock.ts'
@@ -113,8 +113,9 @@ async function keepByDigest(root: string, { graph, tags, manifests }: Removal): 
     const digest = named.get(tag)
     const file = digest === undefined ? undefined : graph.nodes.get(digest)?.entry.file
     if (digest === undefined || file === undefined || manifests.has(digest)) continue
-    if (file !== manifestPath(repository, digest))
-      await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, digest)))
+    if (file === manifestPath(repository, digest)) continue
+    await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, digest)))
+    await flushFolder(join(root, manifestsFolder(repository)))
   }
 }
 

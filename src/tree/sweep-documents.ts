@@ -9,7 +9,7 @@ import { isRealFolder } from './deletion.ts'
 import { formatTagsList, isFallbackDocument, referrersBySubject } from './documents.ts'
 import { flushFolder, linkOrCopy, writeWhole } from './files.ts'
 import type { RepositoryGraph } from './graph.ts'
-import { manifestPath, referrersFolder, referrersPath, tagsListPath } from './layout.ts'
+import { manifestPath, manifestsFolder, referrersFolder, referrersPath, tagsListPath } from './layout.ts'
 import type { RepositorySnapshot } from './snapshot.ts'
 
 /** What leaves a repository. */
@@ -99,6 +99,7 @@ export async function rewriteDocuments(root: string, doomed: Doomed, plan: Docum
     await writeFlushed(root, file, bytes)
     await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, tag)))
   }
+  if (rewritten.size > 0) await flushFolder(join(root, manifestsFolder(repository)))
   const left = [...remaining.tags.keys()].filter(tag => !removed.includes(tag))
   if (left.length === doomed.graph.snapshot.tags.size) return
   if (left.length === 0 && remaining.manifests.size === 0) await remove(root, tagsListPath(repository))

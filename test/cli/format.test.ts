@@ -54,15 +54,14 @@ describe('what is printed', () => {
 
 describe('exit codes', () => {
   test.each([
-    ['usage', undefined, 64],
-    ['name-invalid', undefined, 64],
-    ['rate-limited', 'source', 4],
-    ['not-found', 'source', 5],
-    ['not-found', 'target', 1],
-    ['aborted', undefined, 130],
-    ['no-space', 'target', 1],
-  ] as const)('%s of side %s is %d', (code, side, exit) => {
-    expect(exitCodeOf(code, side)).toBe(exit)
+    ['usage', 64],
+    ['name-invalid', 64],
+    ['rate-limited', 4],
+    ['not-found', 5],
+    ['aborted', 130],
+    ['no-space', 1],
+  ] as const)('%s is %d', (code, exit) => {
+    expect(exitCodeOf(code)).toBe(exit)
   })
 })
 

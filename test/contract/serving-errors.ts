@@ -58,6 +58,7 @@ export function errorContract(context: () => ServingContext): void {
         '/v2/app/blobs/latest',
         '/v2/app/manifests/-x',
         '/v2/app/manifests/a%20b',
+        '/v2/app/manifests/latest%0a',
       ],
       ...[
         `/v2/app/manifests/t${'0'.repeat(128)}`,
@@ -83,7 +84,7 @@ export function errorContract(context: () => ServingContext): void {
     })
 
     test('referrers of what is no digest are refused: 400 by the distribution spec ("Listing Referrers"), which a static host cannot tell from 404', async () => {
-      for (const digest of ['latest', 'sha256:abc'])
+      for (const digest of ['latest', 'sha256:abc', `sha256:${'0'.repeat(64)}%0a`])
         await expectError(context(), { path: `/v2/app/referrers/${digest}` }, { status: [400, 404] })
     })
 

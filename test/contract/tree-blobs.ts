@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { mkdir, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
@@ -43,6 +43,18 @@ export function blobTests(open: OpenTree): void {
     const paths = (await filesOf(join(root, 'v2'))).filter(path => path.endsWith(descriptor.digest))
     const numbers = await Promise.all(paths.map(async path => (await stat(join(root, 'v2', path))).ino))
     expect([numbers.length, new Set(numbers).size]).toEqual([2, 1])
+  })
+
+  test('a blob that another repository holds as a symbolic link is linked as the file that it leads to', async () => {
+    const root = await makeTemporaryFolder()
+    const tree = open(root)
+    const [descriptor, bytes] = made(10)
+    await putBlob(tree, 'lib', descriptor, bytes)
+    const linked = join(root, 'v2/a/b/c/blobs')
+    await mkdir(linked, { recursive: true })
+    await symlink(`../../../../lib/blobs/${descriptor.digest}`, join(linked, descriptor.digest))
+    expect(await tree.linkBlob('app', descriptor)).toBe(true)
+    expect((await readBlob(tree, 'app', descriptor)).equals(bytes)).toBe(true)
   })
 
   test('a blob that is nowhere, or has another size, is not linked', async () => {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { isRegistrishError } from '../../src/errors.ts'
@@ -36,6 +36,32 @@ export function hostileTests(open: OpenTree): void {
     await expectCode(tree.linkBlob(name, made(10)[0]), 'name-invalid')
     await expectCode(tree.tag(name, 'latest', digestOf(bytes)), 'name-invalid')
     expect(await filesOf(root)).toEqual(files)
+  })
+
+  test.each(['v2/app', 'v2/app/manifests', 'v2/app/blobs'])(
+    'nothing is put behind %s that leads out of v2/',
+    async path => {
+      for (const absent of [false, true]) {
+        const root = await makeTemporaryFolder()
+        const outside = await makeTemporaryFolder()
+        await mkdir(join(root, path, '..'), { recursive: true })
+        await symlink(absent ? join(outside, 'absent') : outside, join(root, path))
+        const failure: unknown = await putImage(open(root), 'app', 'latest').catch((error: unknown) => error)
+        expect(isRegistrishError(failure, absent ? 'io' : 'conflict'), String(failure)).toBe(true)
+        expect((await readdir(outside, { recursive: true })).filter(name => /sha256|latest/.test(name))).toEqual([])
+      }
+    },
+  )
+
+  test('a verified blob is not moved behind a link that leads nowhere', async () => {
+    const root = await makeTemporaryFolder()
+    await mkdir(join(root, 'v2/app'), { recursive: true })
+    await symlink(join(root, 'absent'), join(root, 'v2/app/blobs'))
+    const [descriptor, bytes] = made(10)
+    const writer = await open(root).writeBlob('app', descriptor)
+    await writer.write(bytes)
+    await writer.stage()
+    await expectCode(open(root).linkBlob('app', descriptor), 'io')
   })
 
   test.each(['..', '../x', 'a/b', '.hidden', '-a', '', 'a:b', 'a\n', 'x'.repeat(129), digestOf('tag')])(

@@ -90,7 +90,7 @@ describeWith(['registries'], 'fetch from a real registry', () => {
     await once(child, 'close')
     await done(['verify', '--root', root])
     expect(await readdir(join(root, 'v2/big/manifests')).catch(() => [])).toEqual([])
-    const there = (await sizeOf(partials)) + (await sizeOf(join(root, 'v2/big/blobs')))
+    const there = (await sizeOf(partials)) + (await sizeOf(join(root, '.registrish/verified')))
     await brokenTransfersLogged(plain, start, partials)
     const mark = await plain.mark()
     await done(['fetch', '--root', root, `${plain.host}/big`])

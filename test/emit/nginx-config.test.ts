@@ -106,7 +106,7 @@ test('what nginx gets is this', () => {
             error_page 405 /v2/.error/405;
             error_page 416 /v2/.error/416;
 
-            location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))$" {
+            location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z" {
                 default_type "";
                 max_ranges 0;
                 disable_symlinks off;
@@ -128,7 +128,7 @@ test('what nginx gets is this', () => {
                 add_header Last-Modified "";
             }
 
-            location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$" {
+            location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})\\z" {
                 default_type "";
                 max_ranges 0;
                 disable_symlinks off;
@@ -151,7 +151,7 @@ test('what nginx gets is this', () => {
                 add_header Last-Modified "";
             }
 
-            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/blobs/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))$" {
+            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/blobs/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z" {
                 default_type application/octet-stream;
                 set $registrish_kind blob;
                 if ($registrish_unchanged) {
@@ -165,7 +165,7 @@ test('what nginx gets is this', () => {
                 add_header Last-Modified "";
             }
 
-            location ~ "^/v2/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*/referrers/(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$" {
+            location ~ "^/v2/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*/referrers/(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\\z" {
                 default_type application/vnd.oci.image.index.v1+json;
                 try_files $uri /v2/.no-referrers;
                 add_header Cache-Control "public, max-age=60, no-transform";
@@ -184,7 +184,7 @@ test('what nginx gets is this', () => {
                 return 200 '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}';
             }
 
-            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/tags/list$" {
+            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/tags/list\\z" {
                 default_type application/json;
                 add_header Cache-Control "public, max-age=60, no-transform";
                 add_header Docker-Distribution-API-Version "registry/2.0";
@@ -231,6 +231,7 @@ test('what nginx gets is this', () => {
 
             location = /v2/.unchanged/manifest {
                 internal;
+                default_type "";
                 disable_symlinks off;
                 if (-f "/srv/registrish/nginx/links/$registrish_name:/application:vnd.oci.image.manifest.v1+json/$registrish_digest") {
                     return 304;
@@ -258,6 +259,7 @@ test('what nginx gets is this', () => {
 
             location = /v2/.unchanged/blob {
                 internal;
+                default_type "";
                 if (-f "/srv/registrish/v2/$registrish_name/blobs/$registrish_digest") {
                     return 304;
                 }

@@ -153,7 +153,7 @@ describe('two upstreams', () => {
   })
 
   it('a broken record is as good as none', async () => {
-    await writeFile(join(root, '.registrish/origins/app/origin.json'), '{"upstream":')
+    await writeFile(join(root, '.registrish/origins/app/_origin.json'), '{"upstream":')
     await fetchAll(`${second.host}/app:two`, [], { root })
     expect(await tagsIn('app')).toEqual(['one', 'two'])
   })

@@ -167,7 +167,7 @@ describe('the last words of skopeo', () => {
     ['toomanyrequests: You have reached your pull rate limit.', 'rate-limited'],
     ['reading manifest t in h/x: unauthorized: authentication required', 'unauthorized'],
     ['reading manifest t in h/x: requested access to the resource is denied', 'unauthorized'],
-    ['open /root/x: permission denied', 'tool-failed'],
+    ['open /var/x: permission denied', 'tool-failed'],
     ['reading manifest t in h/x: manifest unknown', 'not-found'],
     ['fetching tags list: invalid status code from registry 404 (Not Found)', 'not-found'],
     ['pinging container registry h: dial tcp: lookup h on 1.1.1.1:53: no such host', 'unreachable'],

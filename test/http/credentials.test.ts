@@ -179,6 +179,7 @@ describe('a credential helper', () => {
   test.each([
     ['fails', 'echo "the keychain is locked" >&2; exit 3', 'the keychain is locked'],
     ['fails in silence', 'exit 3', 'it gave no reason'],
+    ['fails with credentials in hand', `echo '{"Username":"u","Secret":"secret"}'; exit 1`, 'it gave no reason'],
     ['answers no JSON', 'echo "password: secret"', 'it did not answer with credentials'],
     ['answers without a secret', `echo '{"Username":"u"}'`, 'it did not answer with credentials'],
   ])('that %s is named with its reason and nothing it should keep', async (_, script, reason) => {

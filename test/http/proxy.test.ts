@@ -24,10 +24,17 @@ describe('the proxy of a URL', () => {
     expect(proxyFor(new URL('https://a'), { HTTP_PROXY: 'p:3128' })).toBeUndefined()
   })
 
-  test('that is no URL is refused without repeating it', () => {
-    expect(() => proxyFor(new URL('http://a'), { HTTP_PROXY: 'http://user:secret@:x' })).toThrow(
-      /^the environment variable HTTP_PROXY is not a URL$/,
-    )
+  test.each([
+    'http://user:secret@:x',
+    'ftp://user:secret@h:1',
+    'socks5://user:secret@h:1',
+    'http://user%zz:secret@h:1',
+  ])('that cannot be used is refused without repeating it: %s', async value => {
+    const client = makeClient({ env: { HTTP_PROXY: value } })
+    expect(await failureOf(client.request(new URL('http://registry.example/')))).toMatchObject({
+      code: 'usage',
+      message: 'the environment variable HTTP_PROXY is not the URL of an HTTP proxy',
+    })
   })
 
   test.each([

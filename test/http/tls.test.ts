@@ -83,7 +83,7 @@ describeWithProgram('openssl', ['version'], 'certificates', () => {
 describe('a file of authorities', () => {
   test('that is not there is an error', async () => {
     const error = await failureOf(makeClient({ caFile: '/nowhere/ca.pem' }).request(new URL('http://127.0.0.1:1/')))
-    expect(error).toMatchObject({ code: 'io', side: 'source' })
+    expect(error).toMatchObject({ code: 'usage' })
     expect(error.message).toContain('/nowhere/ca.pem')
   })
 

@@ -20,6 +20,12 @@ function codeOf(value: unknown): string {
   return 'no error'
 }
 
+describe('a digest that is no text', () => {
+  it.each([{ toString: 1, valueOf: 1 }, 7, null, ['sha256:']])('makes a manifest invalid: %j', digest => {
+    expect(codeOf({ layers: [{ ...blob, digest }] })).toBe('manifest-invalid')
+  })
+})
+
 describe('a manifest', () => {
   it.each([
     [{ mediaType: DOCKER_MANIFEST, config: blob, layers: [blob] }, DOCKER_MANIFEST, 2],

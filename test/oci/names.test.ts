@@ -82,6 +82,10 @@ describe('references', () => {
     expect(codeOf(() => parseReference(text))).toBe('name-invalid')
   })
 
+  it('names what the user wrote when it is no name', () => {
+    expect(() => parseReference('ALPINE')).toThrow('"ALPINE"')
+  })
+
   it('knows what is on this machine', () => {
     for (const host of ['localhost', 'localhost:5000', 'x.localhost', '127.0.0.1:80', '127.1.2.3', '[::1]:5000'])
       expect(isLoopback(host), host).toBe(true)
@@ -179,5 +183,9 @@ describe('globs', () => {
     ['?', 'x', true],
   ])('%s matches %s: %s', (pattern, text, expected) => {
     expect(compileGlob(pattern)(text)).toBe(expected)
+  })
+
+  it('that holds a set which is none is refused', () => {
+    expect(codeOf(() => compileGlob('v[z-a]'))).toBe('usage')
   })
 })

@@ -12,7 +12,7 @@ import {
 import { apiError, json } from '../support/registry-content.ts'
 import { fails, only, sendsHeaders } from '../support/registry-faults.ts'
 import type { Hook } from '../support/test-registry.ts'
-import { failureOf, openRegistry } from './registry-support.ts'
+import { failureOf, openRegistry, startRegistry } from './registry-support.ts'
 
 const IMAGE = await makeImage()
 const TAGS = Array.from({ length: 7 }, (_, number) => `1.${number}`)
@@ -46,6 +46,17 @@ describe('tags are listed', () => {
     }
     const { source } = await openRegistry(images, { registry: { pageSize: 3, hook } })
     expect(await source.tags?.('app')).toEqual(TAGS)
+  })
+
+  test('from the registry itself, even where the path of a link begins like an address', async () => {
+    const elsewhere = await startRegistry({ repositories: { app: images } })
+    const target = `http://internal.invalid//${elsewhere.host}/v2/app/tags/list`
+    const link = { link: `<${target}>; rel="next"` }
+    const pages = [{ ...json(200, { tags: ['a'] }), headers: link }, json(200, { tags: ['b'] })]
+    const hook: Hook = () => pages.shift() ?? json(500, {})
+    const { source } = await openRegistry({}, { registry: { hook } })
+    expect(await source.tags?.('app')).toEqual(['a', 'b'])
+    expect(elsewhere.lines()).toEqual([])
   })
 
   test('each once, in the registry’s order', async () => {

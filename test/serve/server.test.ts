@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Handler, ServeRequest, ServeResponse } from '../../src/serve/handler.ts'
 import { listen, type ServeEvent } from '../../src/serve/listen.ts'
 import { createRegistry } from '../../src/serve/registry.ts'
 import { serve } from '../../src/serve/server.ts'
@@ -137,6 +138,23 @@ test('without descriptors the answer is 503, any other failure is 500, both in J
     [500, undefined],
   ])
   expect(events.filter(({ type }) => type === 'failed')).toHaveLength(3)
+})
+
+test('an answer that cannot be sent is 500, also where it comes later, and gives its file back', async () => {
+  const closed: string[] = []
+  const file = { fd: -1, stamp: { dev: 0, ino: 0, size: 0, mtimeMs: 0, ctimeMs: 0 } }
+  const answer = (url: string): ServeResponse => ({
+    status: 200,
+    headers: { 'Content-Type': 'a\nb' },
+    body: { file: { ...file, close: () => void closed.push(url) }, segments: [] },
+  })
+  const handler: Handler = async ({ url }) => answer(url)
+  for (const each of [handler, ({ url }: ServeRequest) => answer(url)]) {
+    const server = await listen(each, { host: '127.0.0.1', port: 0 })
+    onTestFinished(() => server.close())
+    expect((await rawRequest(server.url, { path: '/x' })).status).toBe(500)
+  }
+  expect(closed).toEqual(['/x', '/x'])
 })
 
 test('a request below another path is nothing, whatever the method', async () => {

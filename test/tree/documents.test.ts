@@ -325,6 +325,19 @@ describe('documents are computed from the manifests', () => {
     expect(await tagsOf(root)).toEqual({ name: 'app', tags: ['latest'] })
     expect(await readFile(join(outside, 'precious'), 'utf8')).toBe('precious')
   })
+
+  test('and nothing is deleted that bears no digest, or lies behind a link', async () => {
+    const [root, outside] = [await makeTemporaryFolder(), await makeTemporaryFolder()]
+    await writeManifests(root, 'app', ['latest', await makeImage()])
+    await writeManifests(root, 'linked', ['latest', await makeImage()])
+    await mkdir(join(root, 'v2/app/referrers/folder'), { recursive: true })
+    await writeFile(join(root, 'v2/app/referrers/.keep'), '')
+    await writeFile(join(outside, digestOf('precious')), 'precious')
+    await symlink(outside, join(root, 'v2/linked/referrers'))
+    await rebuildDocuments(root)
+    expect((await readdir(join(root, 'v2/app/referrers'))).sort()).toEqual(['.keep', 'folder'])
+    expect(await readdir(outside)).toEqual([digestOf('precious')])
+  })
 })
 
 describe('again', () => {

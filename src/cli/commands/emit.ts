@@ -2,10 +2,11 @@ import type { HostResult } from '../../emit/apply.ts'
 import type { EmitOption } from '../../emit/emitter.ts'
 import { EMITTERS } from '../../emit/hosts.ts'
 import { RegistrishError } from '../../errors.ts'
-import { listOf, textOf, textOr } from '../arguments.ts'
+import { listOf, textOf } from '../arguments.ts'
 import { type Arguments, type Command, type Flag, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
+import { rootOf } from '../root.ts'
 
 /** Options of all hosts, each once. */
 const OPTIONS: readonly EmitOption[] = [
@@ -51,12 +52,12 @@ async function runEmit(args: Arguments, context: RunContext): Promise<number> {
     import('../../emit/apply.ts'),
     import('../../tree/disk-tree.ts'),
   ])
-  const tree = openTree(textOr(args, 'root', '.'))
+  const tree = openTree(rootOf(args, { mustExist: false }))
   const given = OPTIONS.flatMap(({ name }) => {
     const value = textOf(args, name)
     return value === undefined ? [] : [[name, value] as const]
   })
-  const hosts = listOf(args, 'host', { commas: true })
+  const hosts = [...new Set(listOf(args, 'host', { commas: true }))]
   if (hosts.length === 0 && given.length > 0) {
     throw new RegistrishError('usage', `--${given[0]?.[0]} is an option of a host`, {
       hint: 'name the host with --host',

@@ -1,11 +1,12 @@
 import type { CopyResult } from '../../copy/context.ts'
 import type { FetchReport } from '../../fetch/fetch.ts'
 import type { FetchOptions } from '../../fetch/options.ts'
-import { isOn, listOf, textOf, textOr, wholeNumberOf } from '../arguments.ts'
+import { isOn, listOf, positionalOf, textOf, wholeNumberOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT, exitCodeOf } from '../exit-code.ts'
 import { count, formatBytes, formatDuration, formatError } from '../format.ts'
 import { refreshAfter } from '../refresh.ts'
+import { rootOf } from '../root.ts'
 
 /** `registrish fetch`. */
 export const fetch: Command = {
@@ -94,12 +95,14 @@ async function runFetch(args: Arguments, context: RunContext): Promise<number> {
   const { fetchImages } = await import('../../fetch/fetch.ts')
   const options = await optionsOf(args, context)
   const started = Date.now()
-  const report = await fetchImages(textOr(args, 'image', ''), listOf(args, 'tag'), options)
+  const report = await fetchImages(positionalOf(args, 'image') ?? '', listOf(args, 'tag'), options)
   const duration = Date.now() - started
   const dryRun = options.dryRun === true
   for (const line of formatReport(report, { context, dryRun, duration })) context.print(line)
-  for (const { error } of report.results) if (error !== undefined) context.say(`registrish: ${formatError(error)}`)
-  context.say(formatSummary(report, { dryRun, duration }))
+  for (const { error } of report.results) if (error !== undefined) context.complain(`registrish: ${formatError(error)}`)
+  if (report.totals.blobsFetched > 0 || report.results.some(({ error }) => error === undefined)) {
+    context.say(formatSummary(report, { dryRun, duration }))
+  }
   if (!dryRun && report.changed.length > 0) await refreshAfter(options.root ?? '.', report.changed, context)
   return exitCode(report)
 }
@@ -110,7 +113,7 @@ async function optionsOf(args: Arguments, { signal, onProgress }: RunContext): P
   const numbers = { jobs: wholeNumberOf(args, 'jobs', 1), retryTimes: wholeNumberOf(args, 'retry-times', 0) }
   const given = Object.fromEntries(Object.entries({ ...texts, ...numbers }).filter(([, value]) => value !== undefined))
   return {
-    root: textOr(args, 'root', '.'),
+    root: rootOf(args, { mustExist: false }),
     ...given,
     ...(textOf(args, 'via') === undefined ? {} : { via: 'skopeo' }),
     platforms: listOf(args, 'platform', { commas: true }).map(parsePlatform),
@@ -170,16 +173,16 @@ function formatSummary({ totals }: FetchReport, { dryRun, duration }: Pick<Repor
   const there =
     blobsPresent === 0 ? '' : `; ${count(blobsPresent, 'blob')} of ${formatBytes(bytesPresent)} there already`
   const foreign = foreignLayers === 0 ? '' : `; ${count(foreignLayers, 'foreign layer')} left where clients fetch them`
-  if (dryRun) return `would fetch ${count(blobsFetched, 'blob')} of ${formatBytes(bytesFetched)}${there}${foreign}`
-  const fetched = `${formatBytes(bytesFetched)} in ${formatDuration(duration)}: ${count(manifestsFetched, 'manifest')}, ${count(blobsFetched, 'blob')}`
-  return `fetched ${fetched}${there}${foreign}`
+  const parts = `${count(manifestsFetched, 'manifest')}, ${count(blobsFetched, 'blob')}${there}${foreign}`
+  if (dryRun) return `would fetch ${formatBytes(bytesFetched)}: ${parts}`
+  return `fetched ${formatBytes(bytesFetched)} in ${formatDuration(duration)}: ${parts}`
 }
 
 function exitCode({ results }: FetchReport): number {
   const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]))
   if (errors.length === 0) return EXIT.done
   if (errors.length < results.length) return EXIT.partly
-  const codes = new Set(errors.map(({ code, side }) => exitCodeOf(code, side)))
+  const codes = new Set(errors.map(({ code }) => exitCodeOf(code)))
   const [only] = codes
   return codes.size === 1 && only !== undefined ? only : EXIT.failed
 }

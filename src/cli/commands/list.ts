@@ -1,9 +1,10 @@
 import { RegistrishError } from '../../errors.ts'
 import type { ListedImage, RepositoryListing } from '../../tree/inventory.ts'
-import { textOf, textOr } from '../arguments.ts'
+import { positionalOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count, formatBytes, formatTable, shortDigest } from '../format.ts'
+import { rootOf } from '../root.ts'
 
 /** `registrish list`. */
 export const list: Command = {
@@ -27,8 +28,8 @@ async function runList(args: Arguments, context: RunContext): Promise<number> {
     import('../../tree/inventory.ts'),
     import('../../tree/disk-tree.ts'),
   ])
-  const tree = openTree(textOr(args, 'root', '.'))
-  const pattern = textOf(args, 'pattern')
+  const tree = openTree(rootOf(args, { mustExist: true }))
+  const pattern = positionalOf(args, 'pattern')
   const listings: RepositoryListing[] = []
   for await (const listing of listImages(tree, {
     signal: context.signal,
@@ -40,7 +41,8 @@ async function runList(args: Arguments, context: RunContext): Promise<number> {
   if (context.output === 'ndjson') return EXIT.done
   const size = listings.reduce((sum, { newSize }) => sum + newSize, 0)
   if (context.output === 'json') context.print(JSON.stringify({ repositories: listings, size }, undefined, 2))
-  else printTable(listings, size, context)
+  else if (listings.length > 0) printTable(listings, size, context)
+  else if (pattern === undefined) context.say(NOTHING)
   if (listings.length > 0 || pattern === undefined) return EXIT.done
   throw new RegistrishError('not-found', `nothing in ${tree.root} matches ${pattern}`, {
     side: 'source',
@@ -48,18 +50,19 @@ async function runList(args: Arguments, context: RunContext): Promise<number> {
   })
 }
 
+const NOTHING = 'nothing here yet: registrish fetch alpine latest'
+
 function printTable(listings: readonly RepositoryListing[], size: number, context: RunContext): void {
   const rows = listings.flatMap(rowsOf)
-  if (rows.length === 0) {
-    context.say('nothing here yet: registrish fetch alpine latest')
-    return
-  }
-  for (const line of formatTable(['IMAGE', 'PLATFORMS', 'SIZE', 'DIGEST'], rows)) context.print(line)
-  const tags = listings.reduce((sum, listing) => sum + listing.tags.filter(({ document }) => !document).length, 0)
-  context.say(
-    `${count(tags, 'tag')} in ${count(listings.length, 'repository', 'repositories')}, ${formatBytes(size)} in all`,
-  )
-  for (const { file, text } of listings.flatMap(({ problems }) => problems)) context.say(`not listed: ${file}: ${text}`)
+  const problems = listings.flatMap(listing => listing.problems)
+  if (rows.length > 0) {
+    for (const line of formatTable(['IMAGE', 'PLATFORMS', 'SIZE', 'DIGEST'], rows)) context.print(line)
+    const tags = listings.reduce((sum, listing) => sum + listing.tags.filter(({ document }) => !document).length, 0)
+    context.say(
+      `${count(tags, 'tag')} in ${count(listings.length, 'repository', 'repositories')}, ${formatBytes(size)} in all`,
+    )
+  } else if (problems.length === 0) context.say(NOTHING)
+  for (const { file, text } of problems) context.complain(`not listed: ${file}: ${text}`)
 }
 
 function rowsOf({ repository, tags, untagged }: RepositoryListing): readonly (readonly string[])[] {

@@ -1,8 +1,9 @@
-import { isOn, textOr } from '../arguments.ts'
+import { isOn } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count, formatBytes } from '../format.ts'
 import { refreshAfter } from '../refresh.ts'
+import { rootOf } from '../root.ts'
 
 /** `registrish prune`. */
 export const prune: Command = {
@@ -25,14 +26,16 @@ async function runPrune(args: Arguments, context: RunContext): Promise<number> {
     import('../../tree/prune.ts'),
     import('../../tree/disk-tree.ts'),
   ])
-  const tree = openTree(textOr(args, 'root', '.'))
+  const tree = openTree(rootOf(args, { mustExist: true }))
   const { signal, onProgress } = context
   const report = await pruneTree(tree, { dryRun: isOn(args, 'dry-run'), signal, onProgress })
   if (context.output === 'text') {
     for (const { repository, manifests, blobs } of report.repositories) {
       context.print(`${repository}: ${count(manifests.length, 'manifest')}, ${count(blobs.length, 'blob')}`)
     }
-    context.say(`${formatBytes(report.freed)} ${report.dryRun ? 'would become free' : 'freed'}`)
+    const nothing = report.repositories.length === 0 && report.leftovers === 0 && report.gone.length === 0
+    const freed = `${formatBytes(report.freed)} ${report.dryRun ? 'would become free' : 'freed'}`
+    context.say(nothing && report.freed === 0 ? 'nothing to delete' : freed)
   } else context.print(JSON.stringify(report, undefined, context.output === 'json' ? 2 : undefined))
   const changed = [...report.repositories.map(({ repository }) => repository), ...report.gone]
   if (!report.dryRun && changed.length > 0) await refreshAfter(tree.root, changed, context)

@@ -1,8 +1,9 @@
 import { messageOf } from '../../errors.ts'
-import { textOf, textOr } from '../arguments.ts'
+import { textOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
+import { rootOf } from '../root.ts'
 
 /** `registrish serve`. */
 export const serve: Command = {
@@ -34,7 +35,7 @@ async function runServe(args: Arguments, context: RunContext): Promise<number> {
     import('../../serve/server.ts'),
     import('../../tree/disk-tree.ts'),
   ])
-  const tree = openTree(textOr(args, 'root', '.'))
+  const tree = openTree(rootOf(args, { mustExist: true }))
   const port = process.env['PORT']
   const listen = textOf(args, 'listen') ?? `127.0.0.1:${port === undefined || port === '' ? '5000' : port}`
   const server = await start(tree, {
