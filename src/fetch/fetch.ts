@@ -1,6 +1,6 @@
 import type { CopyReport, CopyRequest } from '../copy/context.ts'
 import { copyImages } from '../copy/copy.ts'
-import { isRegistrishError, RegistrishError } from '../errors.ts'
+import { isRegistrishError, messageOf, RegistrishError } from '../errors.ts'
 import { asDigest, type Digest } from '../oci/digest.ts'
 import { compileGlob } from '../oci/glob.ts'
 import type { Source } from '../oci/source.ts'
@@ -90,16 +90,25 @@ async function copyAndDocument(
   tree: Tree,
   { requests, upstreams, options }: Copying,
 ): Promise<CopyReport> {
-  let failure: unknown
+  let report: CopyReport
   try {
-    const report = await copyImages(source, tree, requests, options)
-    await recordContent(tree, { upstreams, report })
-    return report
-  } catch (error) {
-    failure = error
+    report = await copyImages(source, tree, requests, options)
+  } catch (failure) {
+    if (!isRegistrishError(failure, 'no-space', 'io')) await recordAfterFailure(tree, { upstreams, options })
+    throw failure
   }
-  if (!isRegistrishError(failure, 'no-space', 'io')) await recordContent(tree, { upstreams })
-  throw failure
+  await recordContent(tree, { upstreams, report })
+  return report
+}
+
+/** What made the copy fail is what the user must know: that the documents lag behind too is a note. */
+async function recordAfterFailure(tree: Tree, { upstreams, options }: Omit<Copying, 'requests'>): Promise<void> {
+  try {
+    await recordContent(tree, { upstreams })
+  } catch (error) {
+    const text = `the documents may lag behind, registrish verify --repair mends them: ${messageOf(error)}`
+    options.onProgress?.({ type: 'note', text })
+  }
 }
 
 /** Only of what is there: an image that was not found leaves nothing behind. */

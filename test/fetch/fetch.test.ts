@@ -1,10 +1,12 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fetchImages } from '../../src/fetch/fetch.ts'
+import type { ProgressEvent } from '../../src/progress.ts'
 import { readOrigin } from '../../src/tree/origin.ts'
 import { publicFiles } from '../copy/copy-support.ts'
 import { digestTag, type Graph, makeCosignSignature, makeImage, makeMultiPlatform } from '../support/made-images.ts'
+import { fails } from '../support/registry-faults.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import type { TestRegistry } from '../support/test-registry.ts'
 import { layoutFiles, writeFiles, writeLayout } from '../support/write-images.ts'
@@ -231,6 +233,23 @@ describe('a dry run', () => {
     const report = await fetchAll(`${registry.host}/app`, [], { root, dryRun: true })
     expect(report).toMatchObject({ results: [{ changed: false }], totals: { blobsFetched: 0, blobsPresent: 4 } })
     expect(await filesBelow(root)).toEqual(before)
+  })
+})
+
+describe('a fetch that fails half-way', () => {
+  it('says why it failed, and in a note that the documents could not follow', async () => {
+    const held = await startRegistry({ app: { one: await makeImage() } })
+    await fetchAll(`${held.host}/app`, ['one'], { root })
+    const refusing = await startRegistry({}, { hook: fails(401) })
+    await rm(join(root, 'v2/_catalog'))
+    await mkdir(join(root, 'v2/_catalog'))
+    const notes: string[] = []
+    const onProgress = (event: ProgressEvent): void => void (event.type === 'note' && notes.push(event.text))
+    const error = await fetchError(`${refusing.host}/app`, ['two'], { root, force: true, onProgress })
+    expect(error.code).toBe('unauthorized')
+    expect(notes).toEqual([
+      expect.stringMatching(/^the documents may lag behind, registrish verify --repair mends them: /),
+    ])
   })
 })
 
