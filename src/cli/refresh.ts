@@ -1,3 +1,4 @@
+import type { EmitProblem } from '../emit/emitter.ts'
 import type { RunContext } from './command.ts'
 
 /** Brings the files of the hosts in use up to date after repositories changed, and says what a running server needs. */
@@ -10,10 +11,16 @@ export async function refreshAfter(
     import('../emit/apply.ts'),
     import('../tree/disk-tree.ts'),
   ])
-  for (const { title, reload } of await refreshHosts(openTree(root), {
+  for (const { title, reload, warnings } of await refreshHosts(openTree(root), {
     signal: context.signal,
     ...(repositories === undefined ? {} : { repositories }),
   })) {
+    for (const warning of warnings) context.say(formatWarning(title, warning))
     if (reload !== undefined) context.say(`${title}: its files changed; make it read them: ${reload}`)
   }
+}
+
+/** What a host cannot do, though it was emitted for. */
+export function formatWarning(title: string, { text, hint }: EmitProblem): string {
+  return `${title}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`
 }

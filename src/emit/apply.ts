@@ -1,10 +1,11 @@
-import { RegistrishError } from '../errors.ts'
+import { RegistrishError, throwIfAborted } from '../errors.ts'
 import { parseRepositoryName } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { rebuildDocuments } from '../tree/documents.ts'
 import { acquireNamedLock } from '../tree/lock.ts'
 import type { RouteTable } from '../tree/route.ts'
 import { createRouteTable } from '../tree/routes.ts'
+import type { SnapshotMemory } from '../tree/snapshot.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { checkTable, type Job } from './check.ts'
 import type { EmitOptions, EmitProblem, EmittedFile, Emitter } from './emitter.ts'
@@ -54,7 +55,7 @@ export async function emitHosts(
   for (const { name } of requests) findEmitter(name)
   return withLock(tree, options, async () => {
     const jobs = requests.length === 0 ? listInUse(tree.root) : requests.map(request => planRequest(tree.root, request))
-    if (jobs.length > 0) return applyAll(tree, jobs, options)
+    if (jobs.length > 0) return applyAll(await readContent(tree, options), jobs)
     throw new RegistrishError('usage', 'no host is in use here, and none was named', {
       hint: `name one with --host: ${hostNames()}`,
     })
@@ -63,12 +64,26 @@ export async function emitHosts(
 
 /**
  * Brings the files of the hosts in use up to date with the tree, with the options they were emitted with. With `repositories` only the links of those
- * are looked at, and the documents are taken to be right.
- * @throws RegistrishError as {@link emitHosts}.
+ * are looked at, and the documents are taken to be right. A host that cannot hold the tree keeps none of the others from it.
+ * @throws RegistrishError as {@link emitHosts}: the first failure, after all hosts have had their turn.
  */
 export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions = {}): Promise<readonly HostResult[]> {
   if (listInUse(tree.root).length === 0) return []
-  return withLock(tree, options, () => applyAll(tree, listInUse(tree.root), options))
+  return withLock(tree, options, async () => {
+    const content = await readContent(tree, options)
+    const results: HostResult[] = []
+    const failures: unknown[] = []
+    for (const job of listInUse(tree.root)) {
+      throwIfAborted(options.signal)
+      try {
+        results.push(...(await applyAll(content, [job])))
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+    return results
+  })
 }
 
 /** The hosts in use: their marker files exist with our first line. */
@@ -84,7 +99,9 @@ function planRequest(root: string, { name, options = {} }: HostRequest): Job {
   const unknown = Object.keys(options).find(key => !emitter.options.some(option => option.name === key))
   if (unknown !== undefined) {
     const known = emitter.options.map(option => `--${option.name}`).join(', ')
-    throw new RegistrishError('usage', `${name} has no option --${unknown}`, { hint: `it has: ${known}` })
+    throw new RegistrishError('usage', `${name} has no option --${unknown}`, {
+      hint: known === '' ? 'it has no options' : `it has: ${known}`,
+    })
   }
   return { emitter, options: completeOptions(emitter, { ...readMarker(root, emitter), ...options }) }
 }
@@ -104,19 +121,20 @@ async function withLock<T>(tree: ReadonlyTree, { signal }: CallOptions, work: ()
   }
 }
 
-async function applyAll(
-  tree: ReadonlyTree,
-  jobs: readonly Job[],
-  { repositories, signal }: RefreshOptions,
-): Promise<readonly HostResult[]> {
+/** What all hosts are made from; the documents are made here where it is not known what changed. */
+async function readContent(tree: ReadonlyTree, { repositories, signal }: RefreshOptions): Promise<FarmContent> {
   const named = repositories === undefined ? undefined : [...new Set(repositories)].map(parseRepositoryName)
-  if (named === undefined) await rebuildDocuments(tree.root, undefined, signal === undefined ? {} : { signal })
-  const table = createRouteTable(tree)
+  const memory: SnapshotMemory = new Map()
+  const limits = { memory, ...(signal === undefined ? {} : { signal }) }
+  if (named === undefined) await rebuildDocuments(tree.root, undefined, limits)
+  return { root: tree.root, table: createRouteTable(tree, memory), signal, repositories: named }
+}
+
+async function applyAll(content: FarmContent, jobs: readonly Job[]): Promise<readonly HostResult[]> {
   const prepared: Prepared[] = []
-  for (const job of jobs) prepared.push(await prepare(tree.root, job, table))
+  for (const job of jobs) prepared.push(await prepare(content.root, job, content.table))
   const results: HostResult[] = []
-  for (const entry of prepared)
-    results.push(await apply(entry, { root: tree.root, table, signal, repositories: named }))
+  for (const entry of prepared) results.push(await apply(entry, content))
   return results
 }
 
@@ -127,23 +145,20 @@ interface Prepared extends Job {
 
 /** Everything that can be refused, before anything is written. */
 async function prepare(root: string, { emitter, options }: Job, table: RouteTable): Promise<Prepared> {
-  const warnings = emitter.constant ? [] : await checkTable({ emitter, options }, table)
+  const warnings = emitter.farm === undefined ? await checkTable({ emitter, options }, table) : []
   const files: EmittedFile[] = []
   for await (const file of emitter.emit(table, options)) files.push(file)
-  refuseForeign(
-    root,
-    emitter,
-    files.map(({ path }) => path),
-  )
+  await refuseForeign(root, emitter, files)
   return { emitter, options, files, warnings }
 }
 
 /** Links first: a server that is told to read a new configuration finds all that it names. */
 async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
   const { emitter, options, files } = prepared
-  const { name, title, reload } = emitter
+  const { name, title } = emitter
   const { links, warnings } = await refreshFarm(prepared, content)
-  const changed = writeFiles(content.root, emitter, { files, options })
+  const changed = await writeFiles(content.root, emitter, { files, options })
+  const reload = changed.length === 0 ? undefined : emitter.reload?.(options, changed)
   return {
     name,
     title,
@@ -151,6 +166,6 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
     changed,
     links,
     warnings: [...prepared.warnings, ...warnings],
-    ...(reload === undefined || changed.length === 0 ? {} : { reload }),
+    ...(reload === undefined ? {} : { reload }),
   }
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
-import type { Route, RouteTable } from '../tree/route.ts'
+import type { Route, RouteFamily, RouteTable } from '../tree/route.ts'
 
 /** Values of an emitter's own options, by name: `{ port: '5555' }`. */
 export type EmitOptions = Readonly<Record<string, string>>
@@ -13,10 +13,12 @@ export interface EmitOption {
   parse(text: string): string
 }
 
-/** A file to be written: root-relative path, content as chunks of text. */
+/** A file to be written: root-relative path, content as chunks of text, which are asked for once, those of one file after those of another. */
 export interface EmittedFile {
   readonly path: string
-  readonly chunks: Iterable<string>
+  readonly chunks: Iterable<string> | AsyncIterable<string>
+  /** The file gets no first line, since its format has no comments: it is known to be ours by its text (its chunks may be asked for again) or by the marker. */
+  readonly bare?: true
 }
 
 /** A second name for a file of the tree, as a hard link, or as a copy where the file system gives none. Paths root-relative. */
@@ -35,8 +37,15 @@ export interface SymbolicLink {
   readonly to: string
 }
 
+/** A small file that names another link of the same host. Path root-relative. */
+export interface TextFile {
+  readonly type: 'text'
+  readonly path: string
+  readonly text: string
+}
+
 /** A link beside v2/ that tells a server what a file's name in v2/ cannot. */
-export type EmittedLink = HardLink | SymbolicLink
+export type EmittedLink = HardLink | SymbolicLink | TextFile
 
 /** How a host's links are laid out: those of a repository depend on its routes only. */
 export interface LinkFarm {
@@ -44,8 +53,10 @@ export interface LinkFarm {
   readonly folder: string
   /** Root-relative folder below it that holds the links of one repository, all of them and no others, at any depth. */
   folderOf(repository: string): string
-  /** The links that a route needs; hard links before the symbolic links to them. */
+  /** The links that a route needs; hard links before the symbolic links and small files that name them. */
   links(route: Route): Iterable<EmittedLink>
+  /** Small files that belong to no repository, in the folder `folderOf('')`. */
+  files?(families: readonly RouteFamily[]): Iterable<TextFile>
 }
 
 /** What a host cannot do with a table: `refuse` stops before anything is written, `warn` is said and done. */
@@ -62,6 +73,7 @@ interface HostLimits {
   /** Bytes. */
   readonly largestFile?: number
   readonly files?: number
+  readonly filesPerFolder?: number
   readonly rules?: number
   /** Characters. */
   readonly longestLine?: number
@@ -79,12 +91,12 @@ export interface Emitter {
   readonly marker: string
   /** What begins a comment line in this host's files. */
   readonly comment: string
-  /** The command that makes a running server read changed files; undefined where none is needed. */
-  readonly reload?: string
+  /** The command that makes a running server read changed files (root-relative paths); undefined where none is needed. */
+  reload?(options: EmitOptions, changed: readonly string[]): string | undefined
   /** Whether the files depend on the options only, never on the content (then nothing is rewritten or reloaded after a fetch). */
-  readonly constant: boolean
+  isConstant(options: EmitOptions): boolean
   readonly farm?: LinkFarm
-  /** For a constant host, `table` may hold one repository only. */
+  /** Where the host has a farm, `table` holds one repository only. */
   check(table: RouteTable, options: EmitOptions): AsyncIterable<EmitProblem>
   /** The files, the marker last; each without the first line that the caller gives it. */
   emit(table: RouteTable, options: EmitOptions): AsyncIterable<EmittedFile>

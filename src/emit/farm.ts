@@ -29,6 +29,10 @@ export async function refreshFarm(
     ...(repositories === undefined ? {} : { repositories }),
     ...(signal === undefined ? {} : { signal }),
   }
+  if (farm.files !== undefined) {
+    links += await writeLinks(place, '', farm.files(table.families))
+    done.add('')
+  }
   for await (const [repository, routes] of byRepository(table.routes(limits))) {
     warnings.push(...(await checkTable(job, tableOf(table, routes))))
     const wanted = routes.flatMap(route => [...farm.links(route)])

@@ -1,5 +1,6 @@
 import {
   type BigIntStats,
+  chmodSync,
   closeSync,
   constants,
   copyFileSync,
@@ -18,12 +19,13 @@ import {
   rmdirSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, systemCode } from '../errors.ts'
 import { algorithmOf, digestOf } from '../oci/digest.ts'
-import type { EmittedLink, HardLink, LinkFarm, SymbolicLink } from './emitter.ts'
+import type { EmittedLink, HardLink, LinkFarm, SymbolicLink, TextFile } from './emitter.ts'
 import { ensureFolder, temporaryBeside } from './write-files.ts'
 
 /** Links that are made before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
@@ -37,7 +39,7 @@ export interface FarmPlace {
 
 /**
  * Makes the links of one repository what they should be and returns how many changed. A server that reads meanwhile finds every link whole: what
- * symbolic links point to is there before them, a link moves by rename, and what is not wanted any more goes last.
+ * symbolic links point to is there before them, a link moves by rename, and what is not wanted any more goes last, so that of two files that answer for one name one is always there.
  * @throws RegistrishError `no-space`, `io`.
  */
 export async function writeLinks(
@@ -58,8 +60,10 @@ export async function writeLinks(
   }
   for (const link of wanted.values())
     if (link.type === 'link') await count(placeHardLink(root, link, present.has(link.path)))
-  for (const link of wanted.values())
+  for (const link of wanted.values()) {
     if (link.type === 'symlink') await count(placeSymbolicLink(root, link, present.has(link.path)))
+    else if (link.type === 'text') await count(placeText(root, link, present.has(link.path)))
+  }
   for (const path of stale) await count(removeLink(root, path))
   if (stale.length > 0 || wanted.size === 0) removeEmptyFolders(root, folder, farm.folder)
   return changed
@@ -132,6 +136,30 @@ function placeSymbolicLink(root: string, { path, to }: SymbolicLink, present: bo
   } catch (error) {
     throw fileError(error, 'link', link)
   }
+}
+
+function placeText(root: string, { path, text }: TextFile, present: boolean): boolean {
+  const file = join(root, path)
+  try {
+    if (present && readText(file) === text) return false
+    ensureFolder(dirname(file))
+    const temporary = temporaryBeside(file)
+    try {
+      writeFileSync(temporary, text, { mode: 0o644 })
+      chmodSync(temporary, 0o644)
+      renameSync(temporary, file)
+    } finally {
+      rmSync(temporary, { force: true })
+    }
+    return true
+  } catch (error) {
+    throw fileError(error, 'write', file)
+  }
+}
+
+/** The text of a regular file; undefined for anything else. */
+function readText(path: string): string | undefined {
+  return lstatSync(path).isFile() ? readFileSync(path, 'utf8') : undefined
 }
 
 function removeLink(root: string, path: string): boolean {

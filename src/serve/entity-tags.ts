@@ -1,7 +1,8 @@
 /**
- * Whether an If-None-Match header names `etag` (RFC 9110 §13.1.2): a list of strong or weak entity tags, compared weakly, or `*`.
+ * Whether an If-None-Match header names `etag` (RFC 9110 §13.1.2): a list of strong or weak entity tags, compared weakly, or `*`, which names
+ * whatever is there, without an entity tag (undefined) too.
  */
-export function matchesNone(header: string, etag: string): boolean {
+export function matchesNone(header: string, etag: string | undefined): boolean {
   if (header.trim() === '*') return true
   for (const [opaque] of header.matchAll(OPAQUE)) if (opaque === etag) return true
   return false

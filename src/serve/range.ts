@@ -9,12 +9,12 @@ export interface ByteRange {
 
 /**
  * Parses a Range header for a body of `size` bytes (RFC 9110 §14.2). Undefined: answer with the whole body, because the unit is another, the
- * syntax is wrong, or the ranges together are longer than the body. Empty: no range can be satisfied (416).
+ * syntax is wrong, the ranges together are longer than the body, or it is empty, of which no answer could say a part. Empty: no range can be satisfied (416).
  * Ranges are kept apart and in the order asked for: clients that ask for many (containers/storage) take the parts by position.
  */
 export function parseRange(header: string, size: number): readonly ByteRange[] | undefined {
   const set = UNIT.exec(header)?.[1]
-  if (set === undefined) return undefined
+  if (set === undefined || size === 0) return undefined
   const ranges: ByteRange[] = []
   let total = 0
   let specs = 0

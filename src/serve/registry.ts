@@ -20,13 +20,19 @@ export function createRegistry(options: RegistryOptions): Handler {
   const content = 'content' in options ? options.content : createTreeContent(options.tree)
   return request => {
     const { path, query } = parseRequestTarget(request.url)
-    if (path === undefined) return /^\/v2(?:\/|%|$)/i.test(request.url) ? errorAnswer(404, 'NAME_INVALID') : undefined
+    if (path === undefined) return answerUnreadable(request.url)
     if (path !== '/v2' && !path.startsWith('/v2/')) return undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') return errorAnswer(405, 'UNSUPPORTED', READ_ONLY)
     const found = content.find(path)
     if (found instanceof Promise) return found.then(known => answerFound({ content, request, path, query }, known))
     return answerFound({ content, request, path, query }, found)
   }
+}
+
+/** A path that cannot be decoded: 400 for escapes that are none, as every web server has it. */
+function answerUnreadable(url: string): ServeResponse | undefined {
+  if (!/^\/v2(?:\/|%|$)/i.test(url)) return undefined
+  return /^[^?]*%(?![0-9a-f]{2})/i.test(url) ? errorAnswer(400, 'BAD_REQUEST') : errorAnswer(404, 'NAME_UNKNOWN')
 }
 
 /** The header of a 405 answer. */
@@ -42,9 +48,8 @@ interface Asked {
 function answerFound({ content, request, path, query }: Asked, found: Found | undefined): ServeResponse {
   if (found === undefined) return answerAbsent(content, path)
   const { headers } = request
-  if (found.etag !== undefined && headers['if-none-match'] !== undefined) {
-    if (matchesNone(headers['if-none-match'], found.etag)) return answerUnchanged(found)
-  }
+  const known = headers['if-none-match']
+  if (known !== undefined && matchesNone(known, found.etag)) return answerUnchanged(found)
   if (headers.range !== undefined && request.method === 'GET' && found.file !== undefined) {
     return answerRange(found, headers.range, oneOf(headers['if-range']))
   }
@@ -55,7 +60,7 @@ function answerFound({ content, request, path, query }: Asked, found: Found | un
 /** Which part of a path is unknown: the repository, or what was asked of it. Answers 404, but for a digest that is none. */
 function answerAbsent(content: RegistryContent, path: string): ServeResponse {
   const { name, what } = SHAPE.exec(path)?.groups ?? {}
-  if (name === undefined || !isRepositoryName(name)) return errorAnswer(404, 'NAME_INVALID')
+  if (name === undefined || !isRepositoryName(name)) return errorAnswer(404, 'NAME_UNKNOWN')
   if (what === 'referrers') return errorAnswer(400, 'DIGEST_INVALID')
   if (!content.hasRepository(name)) return errorAnswer(404, 'NAME_UNKNOWN')
   return errorAnswer(404, what === 'blobs' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN')
@@ -64,7 +69,7 @@ function answerAbsent(content: RegistryContent, path: string): ServeResponse {
 /** 304 (RFC 9110 §15.4.5): the headers that a cache updates, none that describe a body. */
 function answerUnchanged(found: Found): ServeResponse {
   dispose(found.whole)
-  const { 'Content-Type': _type, 'Content-Length': _length, ...headers } = found.whole.headers
+  const { 'Content-Type': _type, 'Content-Length': _length, 'Accept-Ranges': _ranges, ...headers } = found.whole.headers
   return { status: 304, headers }
 }
 

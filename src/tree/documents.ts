@@ -20,7 +20,7 @@ import {
 } from './layout.ts'
 import { acquireNamedLock } from './lock.ts'
 import { VERSION_BODY } from './route.ts'
-import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
+import { listRepositories, type RepositorySnapshot, readRepository, type SnapshotMemory } from './snapshot.ts'
 import { readFallback } from './stored-manifest.ts'
 
 /** Tags of a repository as `tags/list` and clients order them: by code unit. */
@@ -73,7 +73,7 @@ export function isFallbackDocument(root: string, snapshot: RepositorySnapshot, t
 export async function rebuildDocuments(
   root: string,
   repositories?: Iterable<string>,
-  options: CallOptions = {},
+  options: CallOptions & { readonly memory?: SnapshotMemory } = {},
 ): Promise<boolean> {
   const lock = await acquireNamedLock(root, 'documents', options)
   try {
@@ -82,7 +82,7 @@ export async function rebuildDocuments(
     let changed = false
     for (const repository of wanted) {
       throwIfAborted(options.signal)
-      changed = (await rebuildRepository(root, repository)) || changed
+      changed = (await rebuildRepository(root, repository, options.memory)) || changed
     }
     const catalog = await writeWhole(root, catalogPath, formatCatalog(all))
     const version = await writeWhole(root, versionPath, VERSION_BODY)
@@ -93,8 +93,8 @@ export async function rebuildDocuments(
   }
 }
 
-async function rebuildRepository(root: string, repository: string): Promise<boolean> {
-  const snapshot = await readRepository(root, repository)
+async function rebuildRepository(root: string, repository: string, memory?: SnapshotMemory): Promise<boolean> {
+  const snapshot = await readRepository(root, repository, memory)
   const bySubject = referrersBySubject(snapshot)
   const tags = new Set(snapshot.tags.keys())
   let changed = false

@@ -13,6 +13,13 @@ export const PRIVATE: string = '.registrish'
 
 export const versionPath: string = 'v2/index.json'
 export const catalogPath: string = 'v2/_catalog'
+/** What Netlify reads in the published folder itself, besides the registry; `emit` writes it and no other server serves it. */
+export const netlifyPaths: Readonly<Record<'headers' | 'redirects' | 'notFound' | 'noReferrers', string>> = {
+  headers: 'v2/_headers',
+  redirects: 'v2/_redirects',
+  notFound: 'v2/404.html',
+  noReferrers: 'v2/_referrers.json',
+}
 export const locksFolder: string = `${PRIVATE}/locks`
 export const partialsFolder: string = `${PRIVATE}/partial`
 /** Whole, verified blobs of images that are not whole yet. */

@@ -22,7 +22,7 @@ import {
   type RouteTable,
   VERSION_BODY,
 } from './route.ts'
-import { listRepositories, readBlobs, readRepository } from './snapshot.ts'
+import { listRepositories, readBlobs, readRepository, type SnapshotMemory } from './snapshot.ts'
 import type { ReadonlyTree } from './tree.ts'
 
 /** The rules that hold for many URLs at once, the same for every tree. */
@@ -38,9 +38,9 @@ export const FAMILIES: readonly RouteFamily[] = [
 
 /**
  * The route table of a tree: the one computation that all printers print. Documents are computed from the files, never taken from a document
- * on disk; fallback tags are the files that `rebuildDocuments` made. Blobs are not read.
+ * on disk; fallback tags are the files that `rebuildDocuments` made. Blobs are not read; of manifests only what is not in `memory` yet.
  */
-export function createRouteTable(tree: ReadonlyTree): RouteTable {
+export function createRouteTable(tree: ReadonlyTree, memory?: SnapshotMemory): RouteTable {
   return {
     families: FAMILIES,
     async *routes({ repositories, signal } = {}): AsyncGenerator<Route> {
@@ -52,7 +52,7 @@ export function createRouteTable(tree: ReadonlyTree): RouteTable {
       const wanted = repositories === undefined ? undefined : new Set(repositories)
       for (const repository of all) {
         throwIfAborted(signal)
-        if (wanted === undefined || wanted.has(repository)) yield* repositoryRoutes(tree.root, repository)
+        if (wanted === undefined || wanted.has(repository)) yield* repositoryRoutes(tree.root, repository, memory)
       }
     },
   }
@@ -108,9 +108,9 @@ export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Pro
   }
 }
 
-async function* repositoryRoutes(root: string, repository: string): AsyncGenerator<Route> {
+async function* repositoryRoutes(root: string, repository: string, memory?: SnapshotMemory): AsyncGenerator<Route> {
   for (const blob of await readBlobs(root, repository)) yield blobRoute(repository, blob)
-  const snapshot = await readRepository(root, repository)
+  const snapshot = await readRepository(root, repository, memory)
   const routes: Route[] = []
   for (const { digest, file, size, mediaType, aliases } of snapshot.manifests.values()) {
     for (const reference of [digest, ...aliases])

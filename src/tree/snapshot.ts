@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { type BigIntStats, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, messageOf, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
+import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
 import { LARGEST_MANIFEST, type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
 import { isReserved, isTag, NAME_PATTERN } from '../oci/name.ts'
 import { fileKey, isFolderInside, statEntry } from './files.ts'
@@ -45,15 +45,28 @@ export interface RepositorySnapshot {
   readonly problems: readonly SnapshotProblem[]
 }
 
+/** What a file was found to hold; `problem` where that is no manifest. */
+type Inspected = Omit<ManifestEntry, 'file' | 'aliases'> | { readonly digest: Digest; readonly problem: string }
+
+/** What files were found to hold, for whoever reads the same repositories several times in a row. */
+export type SnapshotMemory = Map<string, Inspected>
+
+/** Files that are remembered, at most: about 1.5 KB each. */
+const LARGEST_MEMORY = 200_000
+
 /** Files that are read before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
 const BATCH = 256
 
 /**
  * Reads a repository: the one place where files become manifests and tags. Every distinct file is read and hashed once, whatever its names;
- * blobs are not touched. A repository that is not there is empty.
+ * blobs are not touched. A repository that is not there is empty. With a memory, a file of the same inode, birth, size and date is not read again.
  */
-export async function readRepository(root: string, repository: string): Promise<RepositorySnapshot> {
-  const files = new Map<string, { readonly names: string[]; readonly path: string }>()
+export async function readRepository(
+  root: string,
+  repository: string,
+  memory: SnapshotMemory = new Map(),
+): Promise<RepositorySnapshot> {
+  const files = new Map<string, { readonly names: string[]; readonly path: string; readonly memoryKey: string }>()
   const problems: SnapshotProblem[] = []
   let turn = 0
   for (const name of listNames(root, manifestsFolder(repository))) {
@@ -66,17 +79,22 @@ export async function readRepository(root: string, repository: string): Promise<
       continue
     }
     const known = files.get(fileKey(stats))
-    if (known === undefined) files.set(fileKey(stats), { names: [name], path })
+    if (known === undefined) files.set(fileKey(stats), { names: [name], path, memoryKey: memoryKeyOf(stats) })
     else known.names.push(name)
     if (++turn % BATCH === 0) await setImmediate()
   }
   const manifests = new Map<Digest, ManifestEntry>()
   const tags = new Map<string, Digest>()
-  for (const { names, path } of files.values()) {
+  for (const { names, path, memoryKey } of files.values()) {
     if (++turn % BATCH === 0) await setImmediate()
-    const bytes = readManifestFile(join(root, path))
-    if (bytes === undefined) continue
-    addFile({ repository, names, bytes, manifests, tags, problems })
+    const needsBytes = names.some(name => name.startsWith('sha512:'))
+    const remembered = needsBytes ? undefined : memory.get(memoryKey)
+    const bytes = remembered === undefined ? readManifestFile(join(root, path)) : undefined
+    const content = remembered ?? (bytes === undefined ? undefined : inspect(bytes))
+    if (content === undefined) continue
+    if (memory.size < LARGEST_MEMORY) memory.set(memoryKey, content)
+    const sha512 = needsBytes && bytes !== undefined ? digestOf(bytes, 'sha512') : undefined
+    addFile({ repository, names, content, sha512, manifests, tags, problems })
   }
   return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
 }
@@ -129,33 +147,46 @@ export async function readBlobs(root: string, repository: string): Promise<reado
 
 const WHOLE_NAME = new RegExp(`^${NAME_PATTERN}$`)
 
+function memoryKeyOf({ dev, ino, size, mtimeNs, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${birthtimeNs}`
+}
+
+function inspect(bytes: Uint8Array): Inspected {
+  const digest = digestOf(bytes)
+  try {
+    const manifest = parseManifest(bytes)
+    const { mediaType, kind, subject } = manifest
+    const reference =
+      subject === undefined
+        ? {}
+        : { subject: subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }
+    return { digest, size: bytes.length, mediaType, kind, ...reference }
+  } catch (error) {
+    return { digest, problem: messageOf(error) }
+  }
+}
+
 interface Reading {
   readonly repository: string
   readonly names: readonly string[]
-  readonly bytes: Uint8Array
+  readonly content: Inspected
+  /** Where one of the names is such a digest. */
+  readonly sha512: Digest | undefined
   readonly manifests: Map<Digest, ManifestEntry>
   readonly tags: Map<string, Digest>
   readonly problems: SnapshotProblem[]
 }
 
-function addFile({ repository, names, bytes, manifests, tags, problems }: Reading): void {
-  const digest = digestOf(bytes)
+function addFile({ repository, names, content, sha512, manifests, tags, problems }: Reading): void {
+  const { digest } = content
   const right: string[] = []
   for (const name of names) {
     const named = asDigest(name)
-    if (
-      named === undefined ||
-      named === digest ||
-      (algorithmOf(named) === 'sha512' && digestOf(bytes, 'sha512') === named)
-    )
-      right.push(name)
+    if (named === undefined || named === digest || named === sha512) right.push(name)
     else problems.push({ file: manifestPath(repository, name), text: `its bytes are those of ${digest}` })
   }
-  let manifest: Manifest
-  try {
-    manifest = parseManifest(bytes)
-  } catch (error) {
-    for (const name of right) problems.push({ file: manifestPath(repository, name), text: messageOf(error) })
+  if ('problem' in content) {
+    for (const name of right) problems.push({ file: manifestPath(repository, name), text: content.problem })
     return
   }
   if (right.length === 0) return
@@ -163,15 +194,9 @@ function addFile({ repository, names, bytes, manifests, tags, problems }: Readin
   const aliases = right.filter(name => name.startsWith('sha512:')) as Digest[]
   const file = right.find(name => name === digest) ?? aliases[0] ?? right[0] ?? digest
   manifests.set(digest, {
-    digest,
+    ...content,
     file: known !== undefined && file !== digest ? known.file : manifestPath(repository, file),
-    size: bytes.length,
-    mediaType: manifest.mediaType,
-    kind: manifest.kind,
     aliases: [...(known?.aliases ?? []), ...aliases].sort(),
-    ...(manifest.subject === undefined
-      ? {}
-      : { subject: manifest.subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }),
   })
   for (const name of right) if (isTag(name)) tags.set(name, digest)
 }

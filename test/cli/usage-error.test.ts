@@ -12,8 +12,8 @@ test.each([
   [['list', '-o'], '-o needs a value', 'registrish list --help shows what there is'],
   [['list', '-o', 'xml'], '--output takes text, json, ndjson, not "xml"', 'registrish list --help shows what there is'],
   [
-    ['emit', '--host', 'nginx,apache'],
-    '--host takes nginx, not "apache"',
+    ['emit', '--host', 'nginx,iis'],
+    '--host takes nginx, apache, caddy, netlify, htaccess, not "iis"',
     'registrish emit --help shows what there is',
   ],
 ])('%j: %s', async (words, message, hint) => {

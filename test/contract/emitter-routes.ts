@@ -1,3 +1,4 @@
+import type { EmittedFile } from '../../src/emit/emitter.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { headersOf, type Route, type RouteTable } from '../../src/tree/route.ts'
 import { FAMILIES } from '../../src/tree/routes.ts'
@@ -32,4 +33,11 @@ export function routeTable(routes: readonly Route[]): RouteTable {
       yield* routes
     },
   }
+}
+
+/** All text of an emitted file. */
+export async function textOf(chunks: EmittedFile['chunks']): Promise<string> {
+  let text = ''
+  for await (const chunk of chunks) text += chunk
+  return text
 }

@@ -4,7 +4,7 @@ import { formatMarker } from '../../src/emit/marker.ts'
 import { isRegistrishError } from '../../src/errors.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Route, RouteTable } from '../../src/tree/route.ts'
-import { route, routeTable } from './emitter-routes.ts'
+import { route, routeTable, textOf } from './emitter-routes.ts'
 
 /** What breaks out of a quoted string, a line, a path or a shell word, somewhere. */
 const INJECTIONS = [
@@ -64,9 +64,11 @@ export function emitterContract(emitter: Emitter): void {
       }
     })
 
-    test.runIf(emitter.constant)('the files do not depend on the content', async () => {
-      expect(await print(emitter, sampleTable())).toEqual(await print(emitter, routeTable([])))
-    })
+    if (emitter.isConstant(defaults)) {
+      test('the files do not depend on the content', async () => {
+        expect(await print(emitter, sampleTable())).toEqual(await print(emitter, routeTable([])))
+      })
+    }
 
     test('a table that follows the grammars has no problem', async () => {
       expect(await problems(emitter, sampleTable())).toEqual([])
@@ -78,11 +80,9 @@ export function emitterContract(emitter: Emitter): void {
       expect(found[0]?.text).not.toMatch(/[\n\r]/)
     })
 
-    test.runIf(emitter.farm !== undefined)(
-      'links of a repository stand in its own folder, symbolic ones after what they point to',
-      () => {
-        const { farm } = emitter
-        if (farm === undefined) throw new Error('no farm')
+    if (emitter.farm !== undefined) {
+      const { farm } = emitter
+      test('links of a repository stand in its own folder, symbolic ones after what they point to', () => {
         const folders = ['app', 'app/x', 'a', 'application'].map(name => farm.folderOf(name))
         for (const folder of folders) {
           expect(folder.startsWith(`${farm.folder}/`)).toBe(true)
@@ -93,12 +93,12 @@ export function emitterContract(emitter: Emitter): void {
           for (const link of farm.links(entry)) {
             expect(link.path.startsWith(`${farm.folderOf(entry.repository ?? '')}/`)).toBe(true)
             if (link.type === 'symlink') expect(placed).toContain(link.to)
-            else expect(link.to).toMatch(/^v2\//)
+            if (link.type === 'link') expect(link.to).toMatch(/^v2\//)
             placed.add(link.path)
           }
         }
-      },
-    )
+      })
+    }
 
     test('says where its host is documented', () => {
       expect(emitter.documentation).toMatch(/^https:\/\//)
@@ -149,7 +149,7 @@ async function print(
   options: Readonly<Record<string, string>> = {},
 ): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>()
-  for await (const { path, chunks } of emitter.emit(table, options)) files.set(path, [...chunks].join(''))
+  for await (const { path, chunks } of emitter.emit(table, options)) files.set(path, await textOf(chunks))
   return files
 }
 

@@ -3,12 +3,30 @@ import type { RawAnswer, RawRequest } from './raw-request.ts'
 import type { ServingTree } from './serving-fixture.ts'
 import { digestOf } from './tree-by-hand.ts'
 
+/** What a server cannot keep of the contract, by name; what it does instead is checked. */
+export type ServingException =
+  /** A path that cannot be decoded is refused in plain text, before any rule is asked. */
+  | 'paths-refused-as-text'
+  /** That there is no such range is said in plain text. */
+  | 'ranges-refused-as-text'
+  /** A blob that is a symbolic link out of the tree is served. */
+  | 'blob-links-followed'
+  /** Of a body that is refused no more than 256 KiB are read, then the connection ends. */
+  | 'long-bodies-unread'
+  /** A path that cannot be decoded, climbs above the root or holds an escaped slash or NUL is refused with a page of its own, before any rule is asked. */
+  | 'odd-paths-refused-early'
+  /** A part of a path that no file system can hold is 403 with a page of its own, before any rule is asked. */
+  | 'long-names-forbidden'
+  /** That there is no such range is said without the length. */
+  | 'no-length-beyond-the-end'
+
 /** What the parts of the contract work with; filled before the first test runs. */
 export interface ServingContext {
   readonly tree: ServingTree
   readonly url: string
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<RawAnswer>
   send(request: RawRequest): Promise<RawAnswer>
+  excepted(exception: ServingException): boolean
 }
 
 /** Headers that may differ between two answers to the same question. */
@@ -45,7 +63,9 @@ export async function expectWhole(
   expectCache(answer, want.cache, path)
   const head = await send({ method: 'HEAD', path, headers: GREEDY })
   expect(head.status, `HEAD ${path}`).toBe(200)
-  expect(lasting(head), `HEAD ${path}`).toEqual(lasting(answer))
+  // Apache takes a length of 0 for one that it does not know, and leaves it out.
+  const unsaid = want.bytes.length === 0 && head.header('content-length') === undefined
+  expect({ ...lasting(head), ...(unsaid ? { 'content-length': ['0'] } : {}) }, `HEAD ${path}`).toEqual(lasting(answer))
   expect(head.body.length, `HEAD ${path}`).toBe(0)
   return answer
 }

@@ -146,6 +146,10 @@ function writeHidden(tree: TreeByHand): readonly string[] {
     '/v2.txt',
     '/v2/secret.txt',
     '/v2/.git/config',
+    '/v2/_headers',
+    '/v2/_redirects',
+    '/v2/_referrers.json',
+    '/v2/404.html',
   ]
   const inside = [
     '/v2/app/secret',

@@ -6,7 +6,7 @@ import { rebuildDocuments } from '../../src/tree/documents.ts'
 import { type RawAnswer, type RawRequest, rawRequest } from './raw-request.ts'
 import { documentContract } from './serving-documents.ts'
 import { errorContract } from './serving-errors.ts'
-import type { ServingContext } from './serving-expectations.ts'
+import type { ServingContext, ServingException } from './serving-expectations.ts'
 import { type ServingTree, writeServingTree } from './serving-fixture.ts'
 import { manifestContract } from './serving-manifests.ts'
 import { rangeContract } from './serving-ranges.ts'
@@ -22,7 +22,11 @@ export interface RunningServer {
  * What every server of a tree must do, whatever it is (design §6): run over a tree made by hand, with hostile tags, with raw requests.
  * `start` serves the tree below `root` on loopback. The documents (`tags/list`, referrers…) are on disk by then.
  */
-export function servingContract(name: string, start: (root: string) => Promise<RunningServer>): void {
+export function servingContract(
+  name: string,
+  start: (root: string) => Promise<RunningServer>,
+  { exceptions = [] }: { readonly exceptions?: readonly ServingException[] } = {},
+): void {
   describe(`${name} keeps the serving contract`, () => {
     let running: { readonly tree: ServingTree; readonly server: RunningServer } | undefined
     let folder: string
@@ -43,7 +47,8 @@ export function servingContract(name: string, start: (root: string) => Promise<R
       if (running === undefined) throw new Error('the server is not up')
       const { tree, server } = running
       const send = (request: RawRequest): Promise<RawAnswer> => rawRequest(server.url, request)
-      return { tree, url: server.url, send, get: (path, headers = {}) => send({ path, headers }) }
+      const excepted = (exception: ServingException): boolean => exceptions.includes(exception)
+      return { tree, url: server.url, send, get: (path, headers = {}) => send({ path, headers }), excepted }
     }
     manifestContract(context)
     rangeContract(context)

@@ -20,7 +20,9 @@ describe('emit', () => {
     expect(result).toMatchObject({ name: 'nginx', title: 'nginx', warnings: [], reload: 'nginx -s reload' })
     expect([...(result?.changed ?? [])].sort()).toEqual(FILES)
     for (const file of FILES)
-      expect(firstLine(root, file)).toBe('# registrish emit --host nginx --web-root /srv/registrish --port 8080')
+      expect(firstLine(root, file)).toBe(
+        '# registrish emit --host nginx --web-root /srv/registrish --port 8080 --form constant',
+      )
     expect(await refreshHosts(openTree(root))).toEqual([expect.objectContaining({ name: 'nginx' })])
   })
 
@@ -72,7 +74,9 @@ describe('emit', () => {
     const root = await makeTree()
     await emitHosts(openTree(root), [{ name: 'nginx', options: { port: '8080', 'web-root': '/srv/a b' } }])
     await emitHosts(openTree(root), [{ name: 'nginx', options: { port: '8081' } }])
-    expect(firstLine(root, MARKER)).toBe("# registrish emit --host nginx --web-root '/srv/a b' --port 8081")
+    expect(firstLine(root, MARKER)).toBe(
+      "# registrish emit --host nginx --web-root '/srv/a b' --port 8081 --form constant",
+    )
     const [again] = await emitHosts(openTree(root), [])
     expect(again).toMatchObject({ options: { 'web-root': '/srv/a b', port: '8081' }, changed: [] })
   })
@@ -247,6 +251,16 @@ describe('refresh', () => {
       expect.objectContaining({ changed: [MARKER], reload: 'nginx -s reload' }),
     ])
     expect(await readFile(file, 'utf8')).toBe(text)
+  })
+
+  test('a host whose files are someone’s own by now keeps no other host from being refreshed', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name: 'nginx' }, { name: 'apache' }])
+    await writeFile(join(root, 'nginx/snippets/maps.conf'), 'map { }\n')
+    await putImage(root, 'app', 'new', await makeImage())
+    await expect(refreshHosts(openTree(root), { repositories: ['app'] })).rejects.toMatchObject({ code: 'conflict' })
+    expect(existsSync(join(root, 'apache/links/app:/new'))).toBe(true)
+    expect(existsSync(join(root, 'nginx/links/app:/new'))).toBe(false)
   })
 
   test('refuses what is no repository', async () => {

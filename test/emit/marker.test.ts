@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 describe('the first line of a host’s files', () => {
   test('is the command that writes them, with all options', () => {
     expect(formatMarker(nginx, { port: '80' })).toBe(
-      '# registrish emit --host nginx --web-root /srv/registrish --port 80',
+      '# registrish emit --host nginx --web-root /srv/registrish --port 80 --form constant',
     )
   })
 
@@ -16,7 +16,7 @@ describe('the first line of a host’s files', () => {
     'gives the option %j back as it was',
     async webRoot => {
       const root = await rootWith(`${formatMarker(nginx, { 'web-root': webRoot, port: '81' })}\nthe rest`)
-      expect(readMarker(root, nginx)).toEqual({ 'web-root': webRoot, port: '81' })
+      expect(readMarker(root, nginx)).toEqual({ 'web-root': webRoot, port: '81', form: 'constant' })
     },
   )
 

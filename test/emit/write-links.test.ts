@@ -106,6 +106,33 @@ test('a symbolic link is relative, and replaces whatever bears its name', async 
   expect(lstatSync(join(root, 'links/app/latest')).isSymbolicLink()).toBe(true)
 })
 
+test('a small file is readable by all, is left alone where it says the same, and is replaced whole', async () => {
+  const root = await makeRoot()
+  const file = join(root, 'links/app/latest')
+  const text = (value: string): EmittedLink => ({ type: 'text', path: 'links/app/latest', text: value })
+  const umask = process.umask(0o077)
+  try {
+    expect(await writeLinks({ root, farm }, 'app', [hardLink(), text('one')])).toBe(2)
+    expect(await writeLinks({ root, farm }, 'app', [hardLink(), text('one')])).toBe(0)
+  } finally {
+    process.umask(umask)
+  }
+  expect(statSync(file).mode & 0o777).toBe(0o644)
+  const { ino } = statSync(file)
+  expect(await writeLinks({ root, farm }, 'app', [hardLink(), text('two')])).toBe(1)
+  expect(readFileSync(file, 'utf8')).toBe('two')
+  expect(statSync(file).ino).not.toBe(ino)
+})
+
+test('a small file replaces a link of its name, and leaves what that led to as it was', async () => {
+  const root = await makeRoot()
+  const link: EmittedLink = { type: 'symlink', path: 'links/app/latest', to: LINK }
+  await writeLinks({ root, farm }, 'app', [hardLink(), link])
+  expect(await writeLinks({ root, farm }, 'app', [hardLink(), { type: 'text', path: link.path, text: 'one' }])).toBe(1)
+  expect(lstatSync(join(root, link.path)).isFile()).toBe(true)
+  expect(readFileSync(join(root, LINK), 'utf8')).toBe(BYTES)
+})
+
 test('what a killed run has left is in nobody’s way and goes', async () => {
   const root = await makeRoot()
   await mkdir(join(root, 'links/app/a:b'), { recursive: true })

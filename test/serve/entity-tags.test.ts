@@ -14,6 +14,11 @@ test.for(['', '"x"', 'sha256:ab', '"sha256:a"', '"a,*"', '""', `"x${ETAG}`])('If
   expect(matchesNone(header, ETAG)).toBe(false)
 })
 
+test('If-None-Match: * names what has no entity tag too, and nothing else does', () => {
+  expect(matchesNone('*', undefined)).toBe(true)
+  expect(matchesNone(ETAG, undefined)).toBe(false)
+})
+
 test.for([
   [undefined, ETAG, true],
   [undefined, undefined, true],

@@ -169,6 +169,28 @@ test('a request below another path is nothing, whatever the method', async () =>
       expect((await send({ method, path })).status, `${method} ${path}`).toBe(status)
 })
 
+test('an escape that is none is 400; a path that cannot be decoded otherwise is nothing', async () => {
+  const { get } = await serveTree()
+  for (const path of ['/v2/app/manifests/%', '/v2/%zz/manifests/latest', '/v2/%4/x', '/v2%']) {
+    const answer = await get(path)
+    expect(answer.status, path).toBe(400)
+    expect(JSON.parse(answer.body.toString()).errors[0].code).toBe('BAD_REQUEST')
+  }
+  for (const path of ['/v2/app%2fmanifests%2flatest', '/v2/app/manifests/%ff', `/v2/${'a'.repeat(600)}`, '/%zz'])
+    expect((await get(path)).status, path).toBe(404)
+  expect((await get('/v2/?last=%zz')).status).toBe(200)
+})
+
+test('304 says nothing of a body, and a list without an entity tag has one for If-None-Match: *', async () => {
+  const { get } = await serveTree()
+  for (const path of ['/v2/', '/v2/_catalog', '/v2/app/tags/list', '/v2/app/manifests/latest']) {
+    const { status, headers, body } = await get(path, { 'If-None-Match': '*' })
+    expect(status, path).toBe(304)
+    expect(body.length).toBe(0)
+    for (const name of ['content-type', 'content-length', 'accept-ranges']) expect(headers[name], path).toBeUndefined()
+  }
+})
+
 test('the target of a request may be a whole URL', async () => {
   const { get } = await serveTree()
   expect((await get('http://example.org/v2/app/manifests/latest')).status).toBe(200)

@@ -1,4 +1,4 @@
-import type { HostResult } from '../../emit/apply.ts'
+import type { HostRequest, HostResult } from '../../emit/apply.ts'
 import type { EmitOption } from '../../emit/emitter.ts'
 import { EMITTERS } from '../../emit/hosts.ts'
 import { RegistrishError } from '../../errors.ts'
@@ -6,9 +6,10 @@ import { listOf, textOf } from '../arguments.ts'
 import { type Arguments, type Command, type Flag, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
+import { formatWarning } from '../refresh.ts'
 import { rootOf } from '../root.ts'
 
-/** Options of all hosts, each once. */
+/** Options of all hosts, each once; a name means the same to every host. */
 const OPTIONS: readonly EmitOption[] = [
   ...new Map(EMITTERS.flatMap(({ options }) => options).map(option => [option.name, option])).values(),
 ]
@@ -16,9 +17,9 @@ const OPTIONS: readonly EmitOption[] = [
 /** `registrish emit`. */
 export const emit: Command = {
   name: 'emit',
-  summary: 'Write what a web server needs to serve the registry of files',
+  summary: 'Write what a static host needs to serve the registry of files',
   details: [
-    'Write the configuration of web servers below --root, so that they serve the registry of files there. A host for which this was done once is in use: fetch, remove and prune keep its files up to date with the same options. Without --host all hosts in use are brought up to date.',
+    'Write the configuration of static hosts (web servers of your own, or a service) below --root, so that they serve the registry of files there. A host for which this was done once is in use: fetch, remove and prune keep its files up to date with the same options. Without --host all hosts in use are brought up to date.',
   ],
   positionals: [],
   flags: [
@@ -29,7 +30,7 @@ export const emit: Command = {
       value: 'NAME',
       repeated: true,
       choices: EMITTERS.map(({ name }) => name),
-      describe: 'web server to write for',
+      describe: 'host to write for',
     },
     ...OPTIONS.map(
       ({ name, description, default: value }): Flag => ({
@@ -63,19 +64,32 @@ async function runEmit(args: Arguments, context: RunContext): Promise<number> {
       hint: 'name the host with --host',
     })
   }
-  const requests = hosts.map(name => ({ name, options: Object.fromEntries(given) }))
+  const requests = assignOptions(hosts, given)
   const results = await emitHosts(tree, requests, { signal: context.signal })
   printResults(results, context)
   return EXIT.done
+}
+
+/** Each option goes to the hosts that have it; one that none of them has is refused where the others are. */
+function assignOptions(
+  hosts: readonly string[],
+  given: readonly (readonly [name: string, value: string])[],
+): readonly HostRequest[] {
+  const knows = (host: string, option: string): boolean =>
+    EMITTERS.some(({ name, options }) => name === host && options.some(known => known.name === option))
+  return hosts.map((name, position) => {
+    const options = given.filter(
+      ([option]) => knows(name, option) || (position === 0 && !hosts.some(host => knows(host, option))),
+    )
+    return { name, options: Object.fromEntries(options) }
+  })
 }
 
 function printResults(results: readonly HostResult[], { output, print, say }: RunContext): void {
   if (output !== 'text') print(JSON.stringify({ hosts: results }, undefined, output === 'json' ? 2 : undefined))
   for (const result of results) {
     if (output === 'text') for (const line of formatResult(result)) print(line)
-    for (const { text, hint } of result.warnings) {
-      say(`${result.title}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`)
-    }
+    for (const warning of result.warnings) say(formatWarning(result.title, warning))
     if (result.reload !== undefined) say(`make a running ${result.title} read it: ${result.reload}`)
   }
 }
