@@ -1,17 +1,20 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
 import type { RouteFamily } from '../tree/route.ts'
 import { ERRORS, errorPages, errors } from './nginx-errors.ts'
-import { contentLocations } from './nginx-locations.ts'
+import { contentLocations, type NginxForm } from './nginx-locations.ts'
+import { formatListMaps } from './nginx-map.ts'
+import { formatPageMaps } from './nginx-pages.ts'
 import { indent, quoted } from './nginx-text.ts'
 
-/** What nginx sees: the folder that holds v2/ and nginx/, and the port it listens on. */
+/** What nginx sees: the folder that holds v2/ and nginx/, and the port it listens on; and how it finds tags. */
 export interface NginxPlace {
   readonly webRoot: string
   readonly port: string
+  readonly form: NginxForm
 }
 
 /** What the locations need at http level. */
-export function formatMaps(): string {
+export function formatMaps({ webRoot, form }: Omit<NginxPlace, 'port'>): string {
   return `# A method that writes, at a path of the registry.
 map $request_method $registrish_write {
     default  $uri;
@@ -43,29 +46,33 @@ map "$http_if_none_match|$registrish_digest" $registrish_unchanged {
     "~^\\*\\|sha"  1;
     "~^(?:[^|]*,)?\\s*(?:W/)?\\"(?<registrish_known>sha[^|,\\"]+)\\"\\s*(?:,[^|]*)?\\|\\k<registrish_known>$"  1;
 }
-`
+
+${formatPageMaps()}${form === 'map' ? formatListMaps(webRoot) : ''}`
 }
 
 /** The whole of it: maps and one server. */
-export function formatServer(families: readonly RouteFamily[], { webRoot, port }: NginxPlace): string {
-  return `${formatMaps()}
+export function formatServer(families: readonly RouteFamily[], place: NginxPlace): string {
+  return `${formatMaps(place)}
 server {
-    listen ${port};
+    listen ${place.port};
     server_name _;
 ${indent(errorPages())}
     # Nothing but the registry is served, whatever else the web root holds.
     location / {
+        if ($registrish_write) {
+            rewrite ^ ${ERRORS}/405 last;
+        }
         return 404;
     }
 
-${indent(formatLocations(families, webRoot))}}
+${indent(formatLocations(families, place))}}
 `
 }
 
 /** What a server needs: the locations below /v2/, and what keeps writes out. */
-export function formatLocations(families: readonly RouteFamily[], webRoot: string): string {
+export function formatLocations(families: readonly RouteFamily[], { webRoot, form }: Omit<NginxPlace, 'port'>): string {
   const root = webRoot === '/' ? '' : webRoot
-  const blocks = [...contentLocations(families, root), errors(root)]
+  const blocks = [...contentLocations(families, { root, form }), errors(root)]
   return `# The registry is read-only.
 if ($registrish_refused) {
     rewrite ^ ${ERRORS}/405 last;
@@ -84,6 +91,7 @@ location ^~ /v2/ {
     types { }
     gzip off;
     charset off;
+    ssi off;
     etag off;
     if_modified_since off;
     expires off;

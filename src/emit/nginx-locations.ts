@@ -1,94 +1,66 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
-import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts'
-import { COMPONENT_PATTERN, TAG_PATTERN } from '../oci/name.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
-import { LINKS, typeFolder } from './nginx-paths.ts'
+import { EXACT_NAME } from './name-patterns.ts'
+import { ERRORS } from './nginx-errors.ts'
+import { ANY_TAG, listedTag, manifestByDigest, manifestByTag, otherManifest } from './nginx-manifests.ts'
+import { CUT_LIST, listAfterTag } from './nginx-pages.ts'
+import { LINKS } from './nginx-paths.ts'
 import { location, type Printed, printFamily, quoted } from './nginx-text.ts'
+import { TYPES, typeFolder } from './type-folder.ts'
 
-/** The four usual types, those of most manifests first: each is one look at the disk. */
-const TYPES = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST]
-
-/** Enough where a file of the farm must stand behind the name: it holds no other names. */
-const ANY_NAME = '[a-z0-9][a-z0-9._/-]*'
-
-/** Names of a tree's own folders, of those that follow the grammar of repository names (see `isReserved`). */
-const RESERVED_NAMES = ['manifests', 'blobs', 'tags', 'referrers', 'index.json']
-
-/** Exactly the names of repositories that a tree can hold: where no file decides, or one that anybody may have put there. */
-const COMPONENT = `(?!(?:${RESERVED_NAMES.map(name => name.replace('.', '\\.')).join('|')})/)${COMPONENT_PATTERN}`
-const EXACT_NAME = `${COMPONENT}(?:/${COMPONENT})*`
+/** Where tags are looked up: `constant`, on the disk; `map`, in a list first. */
+export type NginxForm = 'constant' | 'map'
 
 /** The locations below /v2/ that serve content, in the order in which nginx tries their patterns (which end with `\z`: `$` would let a newline follow). `root` is the web root, '' for "/". */
-export function contentLocations(families: readonly RouteFamily[], root: string): readonly string[] {
+export function contentLocations(
+  families: readonly RouteFamily[],
+  { root, form }: { readonly root: string; readonly form: NginxForm },
+): readonly string[] {
   const print = (kind: RouteKind): Printed => printFamily(families, kind)
   return [
     manifestByDigest(print('manifest')),
-    manifestByTag(print('tag'), root),
-    blob(print('blob')),
+    ...(form === 'map' ? [listedTag(print('tag'), root)] : []),
+    manifestByTag(print('tag'), { root, match: form === 'map' ? '= /v2/.by-tag' : ANY_TAG }),
+    blob(print('blob'), root),
     referrers(print('referrers')),
+    noDigest(),
     tags(print('tags')),
+    listAfterTag(print('tags'), root),
     catalog(print('catalog')),
     version(print('version')),
     otherManifest(print('manifest'), root),
-    unchanged(print('manifest'), print('blob'), root),
+    unchanged(print, root),
   ]
 }
 
-/** By digest: the folder in which the file is says its type. */
-function manifestByDigest({ headers }: Printed): string {
-  const tries = TYPES.map(type => `    ${LINKS}/$registrish_name:/${typeFolder(type)}/$registrish_digest`)
-  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_digest>${DIGEST_PATTERN})\\z"`, [
-    ...UNTYPED,
-    `if ($registrish_unchanged) {\n    rewrite ^ /v2/.unchanged/manifest last;\n}`,
-    `try_files\n${tries.join('\n')}\n    /v2/.other;`,
-    ...headers({ mediaType: '$registrish_media_type' }),
-  ])
-}
-
-/** By tag: the file that is sent is that of the digest which the link named, so it cannot differ from the headers. */
-function manifestByTag({ headers }: Printed, root: string): string {
-  return location(`~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_tag>${TAG_PATTERN})\\z"`, [
-    ...UNTYPED,
-    `# Without this look nginx would log each tag that is not there as a failure.`,
-    `if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    return 404;\n}`,
-    ...followLink(root, '$registrish_tag'),
-    `if ($registrish_unchanged) {\n    return 304;\n}`,
-    ...headers({ mediaType: '$registrish_type/$registrish_subtype' }),
-  ])
-}
-
-/** By digest, of any other type: a link to it, as for a tag. */
-function otherManifest({ headers }: Printed, root: string): string {
-  return location('= /v2/.other', [
-    'internal;',
-    ...UNTYPED,
-    `if (!-f ${quoted(`${root}${LINKS}/$registrish_name:/$registrish_digest`)}) {\n    return 404;\n}`,
-    ...followLink(root, '$registrish_digest'),
-    ...headers({ mediaType: '$registrish_type/$registrish_subtype' }),
-  ])
-}
-
-function followLink(root: string, name: string): readonly string[] {
+function blob({ mediaType, headers }: Printed, root: string): string {
   return [
-    `set $registrish_file ${name};`,
-    `alias ${quoted(`${root}${LINKS}/$registrish_name:/$registrish_file`)};`,
-    `set $registrish_file $registrish_target;`,
-  ]
-}
-
-function blob({ mediaType, headers }: Printed): string {
-  return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/blobs/(?<registrish_digest>${DIGEST_PATTERN})\\z"`, [
-    `default_type ${mediaType};`,
-    'set $registrish_kind blob;',
-    `if ($registrish_unchanged) {\n    rewrite ^ /v2/.unchanged/blob last;\n}`,
-    ...headers({}),
-  ])
+    location(
+      `~ "^/v2/(?<registrish_name>${EXACT_NAME})/(?<registrish_kind>blobs)/(?<registrish_digest>${DIGEST_PATTERN})\\z"`,
+      [
+        `default_type ${mediaType};`,
+        `if ($registrish_unchanged) {\n    rewrite ^ /v2/.unchanged/blob last;\n}`,
+        `if ($request_method = HEAD) {\n    rewrite ^ /v2/.blob-head last;\n}`,
+        ...headers({}),
+      ],
+    ),
+    location('= /v2/.blob-head', [
+      '# A range is for GET (RFC 9110, 14.2): HEAD ignores it, and says all else that GET says.',
+      'internal;',
+      `default_type ${mediaType};`,
+      'max_ranges 0;',
+      `alias ${quoted(`${root}/v2/$registrish_name/blobs/$registrish_digest`)};`,
+      'add_header Accept-Ranges bytes;',
+      ...headers({}),
+    ]),
+  ].join('\n')
 }
 
 function referrers({ mediaType, headers, fallback }: Printed): string {
   return [
     location(`~ "^/v2/${EXACT_NAME}/referrers/${DIGEST_PATTERN}\\z"`, [
       `default_type ${mediaType};`,
+      'max_ranges 0;',
       'try_files $uri /v2/.no-referrers;',
       ...headers({}),
     ]),
@@ -101,23 +73,39 @@ function referrers({ mediaType, headers, fallback }: Printed): string {
   ].join('\n')
 }
 
+/** What would be a digest, in words that name what is unknown: the repository, the manifest, the blob; of referrers, 400 (distribution spec, "Listing Referrers"). */
+function noDigest(): string {
+  return [
+    location(`~ "^/v2/${EXACT_NAME}/referrers/[^/]+\\z"`, [`rewrite ^ ${ERRORS}/digest last;`]),
+    location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/(?<registrish_kind>manifests|blobs)/[^/]+\\z"`, [
+      'return 404;',
+    ]),
+  ].join('\n')
+}
+
 function tags({ mediaType, headers }: Printed): string {
   return location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/tags/list\\z"`, [
     `default_type ${mediaType};`,
+    'max_ranges 0;',
+    CUT_LIST,
     ...headers({}),
   ])
 }
 
 function catalog({ mediaType, headers }: Printed): string {
-  return location('= /v2/_catalog', [`default_type ${mediaType};`, ...headers({})])
+  return location('= /v2/_catalog', [`default_type ${mediaType};`, 'max_ranges 0;', ...headers({})])
 }
 
+/** `return` would answer before a server of the user's own has asked for a password: clients look here whether one is wanted. */
 function version({ mediaType, headers, fallback }: Printed): string {
-  return location('= /v2/', [`default_type ${mediaType};`, ...headers({}), `return 200 ${fallback};`])
+  return [
+    location('= /v2/', ['try_files /v2/.nothing /v2/.version;']),
+    location('= /v2/.version', ['internal;', `default_type ${mediaType};`, ...headers({}), `return 200 ${fallback};`]),
+  ].join('\n')
 }
 
 /** 304, but only for what is there. */
-function unchanged(manifest: Printed, blobs: Printed, root: string): string {
+function unchanged(print: (kind: RouteKind) => Printed, root: string): string {
   const folder = `${root}${LINKS}/$registrish_name:`
   const files = [
     ...TYPES.map(type => `${folder}/${typeFolder(type)}/$registrish_digest`),
@@ -130,21 +118,19 @@ function unchanged(manifest: Printed, blobs: Printed, root: string): string {
       UNTYPED_304,
       'disable_symlinks off;',
       ...files.map(answer),
-      ...manifest.headers({}),
+      ...print('manifest').headers({}),
       'return 404;',
     ]),
     location('= /v2/.unchanged/blob', [
       'internal;',
       UNTYPED_304,
       answer(`${root}/v2/$registrish_name/blobs/$registrish_digest`),
-      ...blobs.headers({}),
+      ...print('blob').headers({}),
       'return 404;',
     ]),
+    location('= /v2/.unchanged/tag', ['internal;', UNTYPED_304, ...print('tag').headers({}), 'return 304;']),
   ].join('\n')
 }
-
-/** A manifest's Content-Type is a header of ours, since `default_type` takes no variable; a range would bring nginx's own beside it. The farm is made of links. */
-const UNTYPED = ['default_type "";', 'max_ranges 0;', 'disable_symlinks off;']
 
 /** Caches take a 304's headers for those of the bytes they hold (RFC 9111 §3.2): nginx's own type must not stand among them. */
 const UNTYPED_304 = 'default_type "";'

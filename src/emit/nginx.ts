@@ -1,25 +1,12 @@
-import { RegistrishError } from '../errors.ts'
-import { quote } from '../oci/digest.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import type { Route } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
-import type { EmitOption, EmittedLink, Emitter, LinkFarm } from './emitter.ts'
+import type { EmittedLink, Emitter, LinkFarm } from './emitter.ts'
 import { formatLocations, formatMaps, formatServer } from './nginx-config.ts'
-import { LINKS, typeFolder } from './nginx-paths.ts'
-
-const webRoot: EmitOption = {
-  name: 'web-root',
-  description: 'what nginx sees as the folder that holds v2/ and nginx/',
-  default: '/srv/registrish',
-  parse: parseWebRoot,
-}
-
-const port: EmitOption = {
-  name: 'port',
-  description: 'port that nginx listens on',
-  default: '5555',
-  parse: parsePort,
-}
+import { listTags, TAG_LIST } from './nginx-map.ts'
+import { LINKS } from './nginx-paths.ts'
+import { FORM, optionOf, PORT, WEB_ROOT } from './options.ts'
+import { typeFolder } from './type-folder.ts'
 
 /**
  * `alpine:/latest` is a symbolic link to `<type>:<subtype>/<digest>` beside it, so that where it leads says the manifest's media type and digest. No repository
@@ -42,24 +29,27 @@ const farm: LinkFarm = {
 
 /**
  * nginx, any stock build (tested with 1.22): a configuration that is written once. What a file's name in v2/ cannot say, its media type and digest, nginx reads from
- * a farm of links beside v2/; so what is fetched is served at once, without a reload.
+ * a farm of links beside v2/; so what is fetched is served at once, without a reload. In the form `map` a list of tags stands before that, read when nginx starts.
  */
 export const nginx: Emitter = {
   name: 'nginx',
   title: 'nginx',
   documentation: 'https://nginx.org/en/docs/',
   limits: {},
-  options: [webRoot, port],
+  options: [WEB_ROOT, PORT, FORM],
   marker: 'nginx/registry.conf',
   comment: '#',
-  reload: 'nginx -s reload',
-  constant: true,
+  reload: () => 'nginx -s reload',
+  isConstant: options => optionOf(options, FORM) === 'constant',
   farm,
   check: table => checkRoutes(table),
-  async *emit({ families }, options) {
-    const place = { webRoot: parsed(options, webRoot), port: parsed(options, port) }
-    yield { path: 'nginx/snippets/maps.conf', chunks: [MAPS_HEAD, formatMaps()] }
-    yield { path: 'nginx/snippets/locations.conf', chunks: [LOCATIONS_HEAD, formatLocations(families, place.webRoot)] }
+  async *emit(table, options) {
+    const { families } = table
+    const form = optionOf(options, FORM) === 'map' ? 'map' : 'constant'
+    const place = { webRoot: optionOf(options, WEB_ROOT), port: optionOf(options, PORT), form } as const
+    if (form === 'map') yield { path: TAG_LIST, chunks: listTags(table) }
+    yield { path: 'nginx/snippets/maps.conf', chunks: [MAPS_HEAD, formatMaps(place)] }
+    yield { path: 'nginx/snippets/locations.conf', chunks: [LOCATIONS_HEAD, formatLocations(families, place)] }
     yield { path: nginx.marker, chunks: [SERVER_HEAD, formatServer(families, place)] }
   },
 }
@@ -68,22 +58,3 @@ const AGAIN = 'The command above writes this file again: what you change here is
 const SERVER_HEAD = `# The registry as a server, for /etc/nginx/conf.d/. ${AGAIN}\n\n`
 const MAPS_HEAD = `# What locations.conf needs, for http { }. ${AGAIN}\n\n`
 const LOCATIONS_HEAD = `# The registry, for a server { } of your own; maps.conf belongs beside it. ${AGAIN}\n\n`
-
-function parsed(options: Readonly<Record<string, string>>, option: EmitOption): string {
-  return option.parse(options[option.name] ?? option.default)
-}
-
-/** An absolute path that means the same inside quotes in nginx's configuration: no quote, no backslash, no variable, nothing to normalise. */
-function parseWebRoot(text: string): string {
-  const path = text === '/' ? text : text.replace(/\/$/, '')
-  const plain = /^\/(?:[^/\\"'$\x00-\x1f\x7f]+(?:\/|$))*$/.test(path)
-  if (plain && !path.split('/').some(part => part === '.' || part === '..')) return path
-  throw new RegistrishError('usage', `--web-root is not a folder that nginx can be told of: ${quote(text)}`, {
-    hint: 'give an absolute path without "..", quotes, backslashes, "$" and control characters, for example /srv/registrish',
-  })
-}
-
-function parsePort(text: string): string {
-  if (/^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65_535) return text
-  throw new RegistrishError('usage', `--port is not a port: ${quote(text)}`, { hint: 'give a number from 1 to 65535' })
-}

@@ -2,15 +2,19 @@ import { expect, test } from 'vitest'
 import { formatLocations, formatMaps, formatServer } from '../../src/emit/nginx-config.ts'
 import { FAMILIES } from '../../src/tree/routes.ts'
 
-test('the server holds the maps and the locations of the snippets', () => {
-  const server = formatServer(FAMILIES, { webRoot: '/srv/registrish', port: '5555' })
+const FORMS = ['constant', 'map'] as const
+const SERVED = { webRoot: '/srv/registrish', port: '5555', form: 'constant' } as const
+
+test.for(FORMS)('the server holds the maps and the locations of the snippets: %s', form => {
+  const place = { webRoot: '/srv/registrish', port: '5555', form }
+  const server = formatServer(FAMILIES, place)
   const unindented = server.replace(/^ {4}/gm, '')
-  expect(server).toContain(formatMaps())
-  expect(unindented).toContain(formatLocations(FAMILIES, '/srv/registrish'))
+  expect(server).toContain(formatMaps(place))
+  expect(unindented).toContain(formatLocations(FAMILIES, place))
 })
 
-test('every block that is opened is closed', () => {
-  const text = formatServer(FAMILIES, { webRoot: '/srv/registrish', port: '5555' }).replace(
+test.for(FORMS)('every block that is opened is closed: %s', form => {
+  const text = formatServer(FAMILIES, { webRoot: '/srv/registrish', port: '5555', form }).replace(
     /"(?:[^"\\]|\\.)*"|'[^']*'|#.*/g,
     '',
   )
@@ -19,12 +23,12 @@ test('every block that is opened is closed', () => {
 
 test('a family that the host cannot print stops everything', () => {
   const broken = FAMILIES.map(family => ({ ...family, headers: { ...family.headers, 'X-Price': '5$' } }))
-  expect(() => formatLocations(broken, '/srv')).toThrow(/X-Price/)
-  expect(() => formatLocations(FAMILIES.slice(1), '/srv')).toThrow(/blob/)
+  expect(() => formatLocations(broken, SERVED)).toThrow(/X-Price/)
+  expect(() => formatLocations(FAMILIES.slice(1), SERVED)).toThrow(/blob/)
 })
 
 test('what nginx gets is this', () => {
-  expect(formatMaps()).toMatchInlineSnapshot(`
+  expect(formatMaps(SERVED)).toMatchInlineSnapshot(`
     "# A method that writes, at a path of the registry.
     map $request_method $registrish_write {
         default  $uri;
@@ -56,22 +60,36 @@ test('what nginx gets is this', () => {
         "~^\\*\\|sha"  1;
         "~^(?:[^|]*,)?\\s*(?:W/)?\\"(?<registrish_known>sha[^|,\\"]+)\\"\\s*(?:,[^|]*)?\\|\\k<registrish_known>$"  1;
     }
+
+    # The tag after which a list is to go on: nothing else that a client may write there gets any further.
+    map $arg_last $registrish_last {
+        default  "";
+        "~^(?<registrish_sieved>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})\\z"  $registrish_sieved;
+    }
+
+    # nginx has no other word for a dollar sign.
+    geo $registrish_dollar {
+        default  "$";
+    }
     "
   `)
-  expect(
-    formatServer(FAMILIES, { webRoot: '/srv/registrish', port: '5555' }).replace(formatMaps(), ''),
-  ).toMatchInlineSnapshot(`
-    "
+  expect(formatServer(FAMILIES, SERVED).replace(formatMaps(SERVED), '(the maps)\n')).toMatchInlineSnapshot(`
+    "(the maps)
+
     server {
         listen 5555;
         server_name _;
         error_page 403 404 =404 /v2/.error/404;
         error_page 400 414 /v2/.error/400;
         error_page 405 /v2/.error/405;
+        error_page 412 /v2/.error/412;
         error_page 416 /v2/.error/416;
 
         # Nothing but the registry is served, whatever else the web root holds.
         location / {
+            if ($registrish_write) {
+                rewrite ^ /v2/.error/405 last;
+            }
             return 404;
         }
 
@@ -93,6 +111,7 @@ test('what nginx gets is this', () => {
             types { }
             gzip off;
             charset off;
+            ssi off;
             etag off;
             if_modified_since off;
             expires off;
@@ -104,12 +123,14 @@ test('what nginx gets is this', () => {
             error_page 403 404 =404 /v2/.error/404;
             error_page 400 414 /v2/.error/400;
             error_page 405 /v2/.error/405;
+            error_page 412 /v2/.error/412;
             error_page 416 /v2/.error/416;
 
             location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z" {
                 default_type "";
                 max_ranges 0;
                 disable_symlinks off;
+                sendfile off;
                 if ($registrish_unchanged) {
                     rewrite ^ /v2/.unchanged/manifest last;
                 }
@@ -132,6 +153,7 @@ test('what nginx gets is this', () => {
                 default_type "";
                 max_ranges 0;
                 disable_symlinks off;
+                sendfile off;
                 # Without this look nginx would log each tag that is not there as a failure.
                 if (!-f "/srv/registrish/v2/$registrish_name/manifests/$registrish_tag") {
                     return 404;
@@ -140,7 +162,7 @@ test('what nginx gets is this', () => {
                 alias "/srv/registrish/nginx/links/$registrish_name:/$registrish_file";
                 set $registrish_file $registrish_target;
                 if ($registrish_unchanged) {
-                    return 304;
+                    rewrite ^ /v2/.unchanged/tag last;
                 }
                 add_header Content-Type "$registrish_type/$registrish_subtype";
                 add_header Docker-Content-Digest "$registrish_digest";
@@ -151,12 +173,29 @@ test('what nginx gets is this', () => {
                 add_header Last-Modified "";
             }
 
-            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/blobs/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z" {
+            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/(?<registrish_kind>blobs)/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z" {
                 default_type application/octet-stream;
-                set $registrish_kind blob;
                 if ($registrish_unchanged) {
                     rewrite ^ /v2/.unchanged/blob last;
                 }
+                if ($request_method = HEAD) {
+                    rewrite ^ /v2/.blob-head last;
+                }
+                add_header Docker-Content-Digest "$registrish_digest";
+                add_header ETag "\\"$registrish_digest\\"";
+                add_header Cache-Control "public, max-age=31536000, immutable, no-transform";
+                add_header Docker-Distribution-API-Version "registry/2.0";
+                add_header X-Content-Type-Options "nosniff";
+                add_header Last-Modified "";
+            }
+
+            location = /v2/.blob-head {
+                # A range is for GET (RFC 9110, 14.2): HEAD ignores it, and says all else that GET says.
+                internal;
+                default_type application/octet-stream;
+                max_ranges 0;
+                alias "/srv/registrish/v2/$registrish_name/blobs/$registrish_digest";
+                add_header Accept-Ranges bytes;
                 add_header Docker-Content-Digest "$registrish_digest";
                 add_header ETag "\\"$registrish_digest\\"";
                 add_header Cache-Control "public, max-age=31536000, immutable, no-transform";
@@ -167,6 +206,7 @@ test('what nginx gets is this', () => {
 
             location ~ "^/v2/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*/referrers/(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\\z" {
                 default_type application/vnd.oci.image.index.v1+json;
+                max_ranges 0;
                 try_files $uri /v2/.no-referrers;
                 add_header Cache-Control "public, max-age=60, no-transform";
                 add_header Docker-Distribution-API-Version "registry/2.0";
@@ -184,16 +224,61 @@ test('what nginx gets is this', () => {
                 return 200 '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}';
             }
 
+            location ~ "^/v2/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*/referrers/[^/]+\\z" {
+                rewrite ^ /v2/.error/digest last;
+            }
+
+            location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/(?<registrish_kind>manifests|blobs)/[^/]+\\z" {
+                return 404;
+            }
+
             location ~ "^/v2/(?<registrish_name>(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/(?!(?:manifests|blobs|tags|referrers|index\\.json)/)[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*)/tags/list\\z" {
                 default_type application/json;
+                max_ranges 0;
+                if ($registrish_last != "") {
+                    rewrite ^ /v2/.page last;
+                }
                 add_header Cache-Control "public, max-age=60, no-transform";
                 add_header Docker-Distribution-API-Version "registry/2.0";
                 add_header X-Content-Type-Options "nosniff";
                 add_header Last-Modified "";
             }
 
+            location = /v2/.page {
+                internal;
+                if (!-f "/srv/registrish/v2/$registrish_name/tags/list") {
+                    return 404;
+                }
+                # By then a server of the user has asked for a password, if it does.
+                try_files /v2/.nothing /v2/.cut;
+            }
+
+            location = /v2/.cut {
+                internal;
+                default_type application/json;
+                ssi on;
+                ssi_types *;
+                ssi_silent_errors on;
+                ssi_value_length 1024;
+                ssi_last_modified off;
+                add_header Cache-Control "public, max-age=60, no-transform";
+                add_header Docker-Distribution-API-Version "registry/2.0";
+                add_header X-Content-Type-Options "nosniff";
+                add_header Last-Modified "";
+                return 200 '<!--# include virtual="/v2/.list" set="registrish_list" -->{"name":"$registrish_name","tags":[<!--# if expr="\${registrish_dollar}registrish_list = /(?<=[[,])\\x22\\Q$registrish_last\\E\\x22(?=[],]),?(?<registrish_rest>[^]]*)/" --><!--# echo var="registrish_rest" encoding="none" default="" --><!--# endif -->]}';
+            }
+
+            location = /v2/.list {
+                internal;
+                default_type application/json;
+                # No more than a list's own length is taken.
+                subrequest_output_buffer_size 64m;
+                alias "/srv/registrish/v2/$registrish_name/tags/list";
+            }
+
             location = /v2/_catalog {
                 default_type application/json;
+                max_ranges 0;
                 add_header Cache-Control "public, max-age=60, no-transform";
                 add_header Docker-Distribution-API-Version "registry/2.0";
                 add_header X-Content-Type-Options "nosniff";
@@ -201,6 +286,11 @@ test('what nginx gets is this', () => {
             }
 
             location = /v2/ {
+                try_files /v2/.nothing /v2/.version;
+            }
+
+            location = /v2/.version {
+                internal;
                 default_type application/json;
                 add_header Cache-Control "public, max-age=60, no-transform";
                 add_header Docker-Distribution-API-Version "registry/2.0";
@@ -214,6 +304,7 @@ test('what nginx gets is this', () => {
                 default_type "";
                 max_ranges 0;
                 disable_symlinks off;
+                sendfile off;
                 if (!-f "/srv/registrish/nginx/links/$registrish_name:/$registrish_digest") {
                     return 404;
                 }
@@ -272,6 +363,18 @@ test('what nginx gets is this', () => {
                 return 404;
             }
 
+            location = /v2/.unchanged/tag {
+                internal;
+                default_type "";
+                add_header Docker-Content-Digest "$registrish_digest";
+                add_header ETag "\\"$registrish_digest\\"";
+                add_header Cache-Control "public, max-age=60, no-transform";
+                add_header Docker-Distribution-API-Version "registry/2.0";
+                add_header X-Content-Type-Options "nosniff";
+                add_header Last-Modified "";
+                return 304;
+            }
+
             location = /v2/.error/404 {
                 internal;
                 default_type application/json;
@@ -282,7 +385,7 @@ test('what nginx gets is this', () => {
                 if (!-d "/srv/registrish/v2/$registrish_name/manifests") {
                     return 404 '{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}';
                 }
-                if ($registrish_kind = blob) {
+                if ($registrish_kind = blobs) {
                     return 404 '{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}';
                 }
                 return 404 '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}';
@@ -307,16 +410,122 @@ test('what nginx gets is this', () => {
                 return 400 '{"errors":[{"code":"BAD_REQUEST","message":"this is not an HTTP request that can be understood"}]}';
             }
 
-            location = /v2/.error/416 {
+            location = /v2/.error/412 {
                 internal;
                 default_type application/json;
                 add_header Cache-Control no-store always;
                 add_header Docker-Distribution-API-Version registry/2.0 always;
                 add_header X-Content-Type-Options nosniff always;
+                return 412 '{"errors":[{"code":"PRECONDITION_FAILED","message":"the only condition known here is If-None-Match"}]}';
+            }
+
+            location = /v2/.error/416 {
+                internal;
+                default_type application/json;
+                add_header Cache-Control no-store always;
+                add_header ETag "" always;
                 return 416 '{"errors":[{"code":"RANGE_INVALID","message":"the blob has no such range"}]}';
+            }
+
+            location = /v2/.error/digest {
+                internal;
+                default_type application/json;
+                add_header Cache-Control no-store always;
+                add_header Docker-Distribution-API-Version registry/2.0 always;
+                add_header X-Content-Type-Options nosniff always;
+                return 400 '{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}';
             }
         }
     }
     "
   `)
 })
+
+test('with a list of tags nginx gets this besides, and nothing else differs', () => {
+  const listed = { ...SERVED, form: 'map' } as const
+  expect(formatMaps(listed).replace(formatMaps(SERVED), '')).toMatchInlineSnapshot(`
+    "
+    # What each tag named when nginx read this list. It is only a short cut: a tag that is not in it, or whose manifest is
+    # gone, is looked up on the disk. Should nginx warn that it could not build an optimal map_hash, it is slower by little;
+    # these lines in nginx.conf, above all that has a "map" (else nginx refuses them), end that:
+    #     map_hash_max_size 262144;
+    #     map_hash_bucket_size 128;
+    map $registrish_name/$registrish_tag $registrish_named {
+        default  "";
+        include  "/srv/registrish/nginx/snippets/tags.map";
+    }
+
+    # nginx does not tell RC1 from rc1 in such a list: the tag stands there once more.
+    map $registrish_tag=$registrish_named $registrish_listed {
+        default  "";
+        "~^([^=]+)=\\1=(?<registrish_type>[^/:]+):(?<registrish_subtype>[^/:]+)/(?<registrish_digest>(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))\\z"
+            $registrish_type:$registrish_subtype/$registrish_digest;
+    }
+    "
+  `)
+  const blocks = new Set(blocksOf(formatLocations(FAMILIES, SERVED)))
+  const more = blocksOf(formatLocations(FAMILIES, listed)).filter(block => !blocks.has(block))
+  expect(more.join('\n\n')).toMatchInlineSnapshot(`
+    "    location ~ "^/v2/(?<registrish_name>[a-z0-9][a-z0-9._/-]*)/manifests/(?<registrish_tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})\\z" {
+            default_type "";
+            max_ranges 0;
+            disable_symlinks off;
+            sendfile off;
+            recursive_error_pages on;
+            error_page 403 404 = /v2/.by-tag;
+            error_page 400 414 /v2/.error/400;
+            error_page 405 /v2/.error/405;
+            error_page 412 /v2/.error/412;
+            error_page 416 /v2/.error/416;
+            if ($registrish_listed = "") {
+                rewrite ^ /v2/.by-tag last;
+            }
+            if (!-f "/srv/registrish/v2/$registrish_name/manifests/$registrish_tag") {
+                return 404;
+            }
+            alias "/srv/registrish/nginx/links/$registrish_name:/$registrish_listed";
+            if ($registrish_unchanged) {
+                rewrite ^ /v2/.unchanged/tag last;
+            }
+            add_header Content-Type "$registrish_type/$registrish_subtype";
+            add_header Docker-Content-Digest "$registrish_digest";
+            add_header ETag "\\"$registrish_digest\\"";
+            add_header Cache-Control "public, max-age=60, no-transform";
+            add_header Docker-Distribution-API-Version "registry/2.0";
+            add_header X-Content-Type-Options "nosniff";
+            add_header Last-Modified "";
+        }
+
+
+        location = /v2/.by-tag {
+            internal;
+            default_type "";
+            max_ranges 0;
+            disable_symlinks off;
+            sendfile off;
+            # Without this look nginx would log each tag that is not there as a failure.
+            if (!-f "/srv/registrish/v2/$registrish_name/manifests/$registrish_tag") {
+                return 404;
+            }
+            set $registrish_file $registrish_tag;
+            alias "/srv/registrish/nginx/links/$registrish_name:/$registrish_file";
+            set $registrish_file $registrish_target;
+            if ($registrish_unchanged) {
+                rewrite ^ /v2/.unchanged/tag last;
+            }
+            add_header Content-Type "$registrish_type/$registrish_subtype";
+            add_header Docker-Content-Digest "$registrish_digest";
+            add_header ETag "\\"$registrish_digest\\"";
+            add_header Cache-Control "public, max-age=60, no-transform";
+            add_header Docker-Distribution-API-Version "registry/2.0";
+            add_header X-Content-Type-Options "nosniff";
+            add_header Last-Modified "";
+        }
+    "
+  `)
+})
+
+/** The nested locations of a configuration. */
+function blocksOf(text: string): readonly string[] {
+  return text.split(/\n(?= {4}location )/)
+}

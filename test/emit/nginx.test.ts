@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { nginx } from '../../src/emit/nginx.ts'
 import { DOCKER_MANIFEST, OCI_INDEX } from '../../src/oci/media-types.ts'
-import { route, routeTable } from '../contract/emitter-routes.ts'
+import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
 
 const SHA256 = `sha256:${'a'.repeat(64)}`
 const SHA512 = `sha512:${'b'.repeat(128)}`
@@ -12,7 +12,7 @@ describe('options of nginx', () => {
     ['/srv/registrish', '/srv/registrish'],
     ['/srv/registrish/', '/srv/registrish'],
     ['/', '/'],
-    ['/srv/with space/{x};#', '/srv/with space/{x};#'],
+    ['/srv/with space/(x);@', '/srv/with space/(x);@'],
   ])('--web-root %j is %j', ([text = '', value]) => {
     expect(parse('web-root', text)).toBe(value)
   })
@@ -32,6 +32,13 @@ describe('options of nginx', () => {
     '/a\nb',
     '/a\u0000b',
     '/a\u007fb',
+    '/a%{b}',
+    '/a{b}',
+    '/a*',
+    '/a[b]',
+    '/a#b',
+    '/a`b',
+    '/a|b',
   ])('--web-root %j is refused', text => {
     expect(() => parse('web-root', text)).toThrow(expect.objectContaining({ code: 'usage' }))
   })
@@ -44,9 +51,9 @@ describe('options of nginx', () => {
   )
 
   test('reach the configuration quoted, and only where they belong', async () => {
-    const text = await emitServer({ 'web-root': '/srv/with space/{x};#', port: '80' })
-    expect(text).toContain('root "/srv/with space/{x};#";')
-    expect(text).toContain('disable_symlinks on "from=/srv/with space/{x};#/v2";')
+    const text = await emitServer({ 'web-root': '/srv/with space/(x);@', port: '80' })
+    expect(text).toContain('root "/srv/with space/(x);@";')
+    expect(text).toContain('disable_symlinks on "from=/srv/with space/(x);@/v2";')
     expect(text).toContain('listen 80;')
     expect(text.split('with space').length - 1).toBe(
       text.split('"/srv/with space').length - 1 + text.split('"from=/srv/with space').length - 1,
@@ -112,6 +119,6 @@ function links(entry: Parameters<NonNullable<typeof nginx.farm>['links']>[0]): u
 async function emitServer(options: Readonly<Record<string, string>>): Promise<string> {
   let text = ''
   for await (const { path, chunks } of nginx.emit(routeTable([]), options))
-    if (path === nginx.marker) text = [...chunks].join('')
+    if (path === nginx.marker) text = await textOf(chunks)
   return text
 }

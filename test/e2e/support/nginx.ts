@@ -2,15 +2,17 @@ import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { done, type Hosted } from './registrish.ts'
 import { startServerProcess } from './server-process.ts'
 import { toolPath } from './tools.ts'
 
 /** Starts a real nginx of Debian's on what `registrish emit` writes for a tree; its workers are another user. */
-export async function startNginx(root: string): Promise<Hosted> {
+export async function startNginx(root: string, form: 'constant' | 'map' = 'constant'): Promise<Hosted> {
   const port = await findFreePort()
   await chmod(root, 0o755)
-  await done(['emit', '--root', root, '--host', 'nginx', '--web-root', root, '--port', String(port)])
+  const options = ['--web-root', root, '--port', String(port), '--form', form]
+  await done(['emit', '--root', root, '--host', 'nginx', ...options])
   const folder = await mkdtemp(join(tmpdir(), 'rgn-'))
   await writeFile(join(folder, 'nginx.conf'), formatConfig(folder, `include ${root}/nginx/*.conf;`))
   const url = `http://127.0.0.1:${port}`
@@ -19,11 +21,12 @@ export async function startNginx(root: string): Promise<Hosted> {
       ({ ok }) => ok,
       () => false,
     )
-  const nginx = await startServerProcess([toolPath('nginx'), '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
-    folder,
-    ready,
-  })
-  return { url, host: `localhost:${port}`, close: nginx.stop }
+  const command = [toolPath('nginx'), '-c', join(folder, 'nginx.conf'), '-e', 'stderr'] as const
+  const nginx = await startServerProcess([...command], { folder, ready })
+  const reload = async (): Promise<void> => {
+    await execa(command[0], [...command.slice(1), '-s', 'reload'])
+  }
+  return { url, host: `localhost:${port}`, ...(form === 'map' ? { reload } : {}), close: nginx.stop }
 }
 
 /** nginx cannot choose a port itself. */
