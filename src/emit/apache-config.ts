@@ -1,0 +1,52 @@
+import { formatApiError } from '../oci/api-error.ts'
+import type { RouteFamily } from '../tree/route.ts'
+import { errorDocuments } from './apache-errors.ts'
+import { LINKS } from './apache-farm.ts'
+import { formatLocation } from './apache-headers.ts'
+import { formatRules } from './apache-rules.ts'
+import { argument, quoted, requireModules, section } from './apache-text.ts'
+
+/** What Apache sees: the folder that holds v2/ and apache/, the port it listens on, whether there is a map of the tags. */
+export interface ApachePlace {
+  readonly webRoot: string
+  readonly port: string
+  readonly map: boolean
+}
+
+/** The tags as `httxt2dbm` writes them, below the web root. */
+export const MAP = '/apache/tags.sdbm'
+
+/** The whole of it: a port and a virtual host. */
+export function formatServer(families: readonly RouteFamily[], place: ApachePlace): string {
+  const body = [
+    '# Nothing but the registry is served, whatever else the web root holds.',
+    ...errorDocuments(formatApiError('NAME_UNKNOWN'), 'env=!REGISTRISH_KIND'),
+    '',
+    formatSnippet(families, place),
+    'RewriteRule "^" "-" "[R=404,END]"',
+  ]
+  return `${requireModules()}\nListen ${place.port}\n\n${section('VirtualHost', `*:${place.port}`, body)}`
+}
+
+/** What a virtual host needs: the rules and all that is said of /v2 and of the folders behind it. */
+export function formatSnippet(families: readonly RouteFamily[], { webRoot, map }: ApachePlace): string {
+  const root = webRoot === '/' ? '' : webRoot
+  return [
+    requireModules(),
+    section('Directory', quoted(`${root}${LINKS}`), ['Options FollowSymLinks', ...OPEN]),
+    '# What a link leads to may lie outside.',
+    section('Directory', quoted(`${root}/v2`), ['Options None', ...OPEN]),
+    ...(map ? [formatMap(root)] : []),
+    'RewriteEngine On\n',
+    formatRules(families, { root, map }),
+    formatLocation(families),
+  ].join('\n')
+}
+
+const OPEN = ['AllowOverride None', 'RewriteEngine Off', 'Require all granted']
+
+/** Without the file Apache would not start: until the map has been made the small files say all. */
+function formatMap(root: string): string {
+  const file = argument(`${root}${MAP}.pag`)
+  return section('IfFile', file, [`RewriteMap registrish ${argument(`dbm=sdbm:${root}${MAP}`)}`])
+}
