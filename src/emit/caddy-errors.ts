@@ -1,0 +1,15 @@
+import { type ApiErrorCode, formatApiError } from '../oci/api-error.ts'
+import { JSON_TYPE } from '../oci/media-types.ts'
+import { block, quoted } from './caddy-text.ts'
+
+/** Lines that answer with an error document of the distribution spec. */
+export function answerError(status: number, code: ApiErrorCode, more: readonly string[] = []): readonly string[] {
+  return [block('header', [...HEADERS, ...more]), `respond ${quoted(formatApiError(code))} ${status}`]
+}
+
+const HEADERS = [
+  `Content-Type ${JSON_TYPE}`,
+  'Cache-Control no-store',
+  'Docker-Distribution-API-Version registry/2.0',
+  'X-Content-Type-Options nosniff',
+]
