@@ -1,0 +1,119 @@
+import type { Route, RouteTable } from '../tree/route.ts'
+import { checkRoutes } from './check-routes.ts'
+import type { EmitProblem } from './emitter.ts'
+import { differ } from './netlify-headers.ts'
+import { createSurveyor, type RepositorySurvey, type Survey } from './netlify-survey.ts'
+import { NOT_FOUND } from './netlify-text.ts'
+
+/** Files in one folder (Netlify, "Deploy"). */
+export const MOST_FILES = 54_000
+/** Rules: what Netlify advises to stay below for redirects; twice as many header rules take its tool 10 seconds to read, and four times that with each doubling. */
+const MANY_RULES = 10_000
+/** Bytes of `_headers` with which deploys are known to have failed. */
+const MANY_BYTES = 15_000_000
+
+/** What Netlify cannot hold (published, or what would be served wrong) refuses; what is not published warns. */
+export async function* checkNetlify(table: RouteTable): AsyncGenerator<EmitProblem> {
+  const { families } = table
+  const surveyor = createSurveyor(families)
+  yield* checkRoutes({
+    families,
+    async *routes(options) {
+      for await (const route of table.routes(options)) {
+        surveyor.add(route)
+        yield route
+      }
+    },
+  })
+  const survey = surveyor.finish()
+  for (const repository of survey.repositories) yield* refuseRepository(repository)
+  yield* refuseNames(new Set(survey.repositories.map(({ repository }) => repository)))
+  yield* warnOfRules(survey)
+  yield* warnOfFiles(survey)
+}
+
+function* refuseRepository({ repository, files, alike }: RepositorySurvey): Generator<EmitProblem> {
+  for (const [folder, number] of Object.entries(files)) {
+    if (number > MOST_FILES)
+      yield refuse(
+        `${repository} has ${format(number)} files in ${folder}/, Netlify takes ${format(MOST_FILES)} in a folder`,
+        `remove some of them, or fetch some into another repository with --as`,
+      )
+  }
+  for (const routes of alike) {
+    if (differ(routes, 'mediaType'))
+      yield refuse(
+        `the tags ${list(routes.map(tagOf))} of ${repository} differ only by case, which Netlify's rules do not see, and name manifests of different types`,
+        `remove all but one, for example with: registrish remove ${repository}:${routes.map(tagOf)[0]}; or fetch it with another tag`,
+      )
+  }
+}
+
+/** Names that would stand where Netlify looks for something else: a file at the path that is asked for wins over the rule that rewrites it. */
+function* refuseNames(names: ReadonlySet<string>): Generator<EmitProblem> {
+  const hint = 'fetch it under another name with --as, and remove it under this one'
+  for (const name of names) {
+    if (name.startsWith('v2/') && names.has(name.slice('v2/'.length)))
+      yield refuse(`${name} would be served where ${name.slice('v2/'.length)} is asked for`, hint)
+    if (`/${name}/`.startsWith(`${NOT_FOUND}/`)) yield refuse(`${name} stands where Netlify looks for a page`, hint)
+  }
+}
+
+function* warnOfRules({ repositories }: Survey): Generator<EmitProblem> {
+  const rules = sum(repositories.map(repository => repository.rules))
+  const bytes = sum(repositories.map(repository => repository.bytes))
+  const redirects = sum(repositories.map(repository => repository.redirects))
+  if (rules > MANY_RULES || bytes > MANY_BYTES)
+    yield warn(
+      `${format(sum(repositories.map(({ files }) => files.manifests)))} tags and digests need ${format(rules)} header rules, ${megabytes(bytes)}: no limit is published, but above ${format(MANY_RULES)} rules the time that its tool takes to read them grows with their square, and deploys with ${megabytes(MANY_BYTES)} are known to have failed`,
+      'try it with a draft (netlify deploy without --prod); remove tags, spread the repositories over several sites, or choose another host',
+    )
+  if (redirects > MANY_RULES)
+    yield warn(
+      `${format(redirects)} lists of referrers and manifests without a file of their digest's name need as many redirects: Netlify advises against ${format(MANY_RULES)} or more, and too many make a deploy fail`,
+      'registrish verify --repair makes those files; fetch without --referrers, or choose another host',
+    )
+}
+
+function* warnOfFiles({ large, pages }: Survey): Generator<EmitProblem> {
+  if (large.size > 0)
+    yield warn(
+      `${large.size === 1 ? '1 file is' : `${format(large.size)} files are`} larger than 10 MB, up to ${megabytes(Math.max(...large.values()))}: Netlify's terms let it refuse large downloads, and traffic is metered`,
+      'for more than a trial choose a host that is made for large files',
+    )
+  if (pages.length > 0)
+    yield warn(
+      `${list(pages)} end${pages.length === 1 ? 's' : ''} like a page: Netlify may answer with it where the tag without the ending is asked for, or the other way round`,
+      'fetch it with another tag, or switch off "Pretty URLs" for the site',
+    )
+}
+
+function refuse(text: string, hint: string): EmitProblem {
+  return { level: 'refuse', code: 'limit', text, hint }
+}
+
+function warn(text: string, hint: string): EmitProblem {
+  return { level: 'warn', code: 'limit', text, hint }
+}
+
+function tagOf({ path }: Route): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** At most three of them. */
+function list(names: readonly string[]): string {
+  const shown = names.length > 3 ? [...names.slice(0, 3), `${format(names.length - 3)} more`] : names
+  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
+}
+
+function format(number: number): string {
+  return number.toLocaleString('en')
+}
+
+function megabytes(bytes: number): string {
+  return `${format(Math.ceil(bytes / 1_000_000))} MB`
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,134 @@
+import { JSON_TYPE } from '../oci/media-types.ts'
+import { versionPath } from '../tree/layout.ts'
+import type { Route, RouteFamily, RouteKind, RouteTable } from '../tree/route.ts'
+import {
+  ascending,
+  depthOf,
+  formatRedirect,
+  NO_REFERRERS,
+  NOT_FOUND,
+  namePlaceholders,
+  rewritten,
+  servedPath,
+} from './netlify-text.ts'
+
+type Headers = Readonly<Record<string, string>>
+
+/** What Netlify makes itself: its ETag follows from the bytes too, and a rule could not make it answer 304 to another. */
+const LEFT_OUT = new Set(['etag'])
+
+/** What the rules of both files depend on besides the manifests, found while those are printed, so that the table is read once. */
+export interface Findings {
+  readonly depths: Set<number>
+  /** Lines of `_redirects` for single paths. */
+  readonly redirects: string[]
+  complete: boolean
+}
+
+/**
+ * The rules of `_headers`, in the order of the table, a repository at a time. No two rules that match one request give a header different values, so that
+ * nothing depends on how Netlify merges them; and each stands for the path that is asked for and for the rewritten one, since it is not documented which of them rules are matched with.
+ */
+export async function* formatHeaders(table: RouteTable, findings: Findings): AsyncGenerator<string> {
+  const { families } = table
+  yield `# What holds for every answer.\n${formatRule('/*', commonHeaders(families))}`
+  yield '\n# Manifests: values are literal, so each tag and each digest needs rules of its own.\n'
+  let repository: string | undefined
+  let manifests: Route[] = []
+  for await (const route of table.routes()) {
+    if (route.repository === undefined) continue
+    if (route.repository !== repository) {
+      yield* formatManifests(manifests, families)
+      manifests = []
+      repository = route.repository
+      findings.depths.add(depthOf(repository))
+    }
+    if (isManifest(route)) manifests.push(route)
+    const redirect = formatRedirect(route)
+    if (redirect !== undefined) findings.redirects.push(redirect)
+  }
+  yield* formatManifests(manifests, families)
+  yield formatFamilies(families, ascending(findings.depths))
+  findings.complete = true
+}
+
+/** Whether a route has header rules of its own. */
+export function isManifest({ kind }: Route): boolean {
+  return kind === 'tag' || kind === 'manifest'
+}
+
+/**
+ * The rules of one repository's manifests. Netlify's own tool matches rules without case: of tags that differ only by case none says its digest
+ * where they name different manifests (that they differ in type has been refused), so that a client computes it from the bytes.
+ */
+export function* formatManifests(manifests: readonly Route[], families: readonly RouteFamily[]): Generator<string> {
+  const common = commonHeaders(families)
+  const ambiguous = new Set(tagsAlike(manifests).flatMap(routes => (differ(routes, 'digest') ? routes : [])))
+  for (const route of manifests) {
+    const { 'Docker-Content-Digest': digest, ...others } = without(route.headers, common)
+    const headers =
+      digest === undefined || ambiguous.has(route) ? others : { ...others, 'Docker-Content-Digest': digest }
+    for (const path of [route.path, rewritten(route.path)]) yield formatRule(path, headers)
+  }
+}
+
+/** Tags of one repository that are the same but for case. */
+export function tagsAlike(manifests: readonly Route[]): readonly (readonly Route[])[] {
+  const byFolded = new Map<string, Route[]>()
+  for (const route of manifests) {
+    if (route.kind !== 'tag') continue
+    const folded = route.path.toLowerCase()
+    const known = byFolded.get(folded)
+    if (known === undefined) byFolded.set(folded, [route])
+    else known.push(route)
+  }
+  return [...byFolded.values()].filter(routes => routes.length > 1)
+}
+
+/** Whether routes have different values of something. */
+export function differ(routes: readonly Route[], key: 'digest' | 'mediaType'): boolean {
+  return new Set(routes.map(route => route[key])).size > 1
+}
+
+/** One rule for each kind and depth of name. A rewritten path is a level less deep than what was asked for, so a name one component longer stands for both. */
+function formatFamilies(families: readonly RouteFamily[], depths: readonly number[]): string {
+  const print = (kind: RouteKind, path: string): string => formatRule(path, familyHeaders(families, kind))
+  const both = ascending(depths.flatMap(depth => [depth, depth + 1]))
+  const names = both.map(depth => `/${namePlaceholders(depth)}`)
+  return [
+    '\n# Blobs, which a digest names: the header that says it could not be the same for all of them.\n',
+    ...names.map(name => print('blob', `${name}/blobs/:digest`)),
+    '\n# Documents.\n',
+    ...['/v2/', servedPath(versionPath)].map(path => print('version', path)),
+    ...['/v2/_catalog', '/_catalog'].map(path => print('catalog', path)),
+    ...names.map(name => print('tags', `${name}/tags/list`)),
+    ...names.map(name => print('referrers', `${name}/referrers/:digest`)),
+    print('referrers', NO_REFERRERS),
+    '\n# What is not there.\n',
+    formatRule(NOT_FOUND, { 'Content-Type': JSON_TYPE, 'Cache-Control': 'no-store' }),
+  ].join('')
+}
+
+/** Headers that all families have alike. */
+function commonHeaders(families: readonly RouteFamily[]): Headers {
+  const [first, ...others] = families
+  const entries = Object.entries(first?.headers ?? {})
+  return Object.fromEntries(entries.filter(([name, value]) => others.every(({ headers }) => headers[name] === value)))
+}
+
+function familyHeaders(families: readonly RouteFamily[], kind: RouteKind): Headers {
+  const family = families.find(entry => entry.kind === kind)
+  if (family === undefined) throw new TypeError(`the route table has no family ${kind}`)
+  const headers = without(family.headers, commonHeaders(families))
+  return Object.fromEntries(Object.entries(headers).filter(([, value]) => !value.includes('{')))
+}
+
+function without(headers: Headers, common: Headers): Headers {
+  const kept = Object.entries(headers).filter(([name]) => !(name in common) && !LEFT_OUT.has(name.toLowerCase()))
+  return Object.fromEntries(kept)
+}
+
+function formatRule(path: string, headers: Headers): string {
+  const lines = Object.entries(headers).map(([name, value]) => `  ${name}: ${value}\n`)
+  return `${path}\n${lines.join('')}`
+}

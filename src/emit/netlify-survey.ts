@@ -1,0 +1,84 @@
+import type { Digest } from '../oci/digest.ts'
+import type { Route, RouteFamily } from '../tree/route.ts'
+import { formatManifests, isManifest, tagsAlike } from './netlify-headers.ts'
+import { formatRedirect } from './netlify-text.ts'
+
+/** Bytes; Netlify's terms reserve the right to refuse larger downloads. */
+const LARGE = 10_000_000
+
+/** What matters to Netlify in a table, repository by repository. */
+export interface Survey {
+  readonly repositories: readonly RepositorySurvey[]
+  /** Blobs and manifests that are large, by digest: bytes. */
+  readonly large: ReadonlyMap<Digest, number>
+  /** Tags that end like pages, as `repository:tag`. */
+  readonly pages: readonly string[]
+}
+
+/** The figures of one repository. */
+export interface RepositorySurvey {
+  readonly repository: string
+  /** Files by the folder they are in. */
+  readonly files: Readonly<Record<'manifests' | 'blobs' | 'referrers', number>>
+  /** Rules of its manifests in `_headers`, and their bytes. */
+  readonly rules: number
+  readonly bytes: number
+  /** Lines of `_redirects` for single paths. */
+  readonly redirects: number
+  /** Tags that differ only by case, with what they name. */
+  readonly alike: readonly (readonly Route[])[]
+}
+
+/** Takes the routes of a table one by one, in its order, and says in the end what they amount to. */
+export interface Surveyor {
+  add(route: Route): void
+  finish(): Survey
+}
+
+/** Starts a survey: only the routes of one repository are kept at a time. */
+export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
+  const repositories: RepositorySurvey[] = []
+  const large = new Map<Digest, number>()
+  const pages: string[] = []
+  let current: { readonly repository: string; readonly routes: Route[] } | undefined
+  const close = (): void => {
+    if (current !== undefined) repositories.push(describe(current.repository, current.routes, families))
+    current = undefined
+  }
+  return {
+    add(route) {
+      const { repository, kind, path, digest, size } = route
+      if (repository === undefined) return
+      if (current?.repository !== repository) {
+        close()
+        current = { repository, routes: [] }
+      }
+      current?.routes.push(route)
+      if (size > LARGE && digest !== undefined) large.set(digest, size)
+      if (kind === 'tag' && /\.html?$/i.test(path)) pages.push(`${repository}:${path.slice(path.lastIndexOf('/') + 1)}`)
+    },
+    finish() {
+      close()
+      return { repositories, large, pages }
+    },
+  }
+}
+
+function describe(repository: string, routes: readonly Route[], families: readonly RouteFamily[]): RepositorySurvey {
+  const manifests = routes.filter(isManifest)
+  let rules = 0
+  let bytes = 0
+  for (const rule of formatManifests(manifests, families)) {
+    rules += 1
+    bytes += rule.length
+  }
+  const ofKind = (wanted: Route['kind']): number => routes.filter(({ kind }) => kind === wanted).length
+  return {
+    repository,
+    files: { manifests: manifests.length, blobs: ofKind('blob'), referrers: ofKind('referrers') },
+    rules,
+    bytes,
+    redirects: routes.filter(route => formatRedirect(route) !== undefined).length,
+    alike: tagsAlike(manifests),
+  }
+}
