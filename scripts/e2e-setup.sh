@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests need on Debian 12: container engines, registries, web servers and crane.
+# Installs what the end-to-end tests need on Debian 12: container engines, registries, web servers, crane and emulators of static hosts.
 #
 # Safe to run again: what is there is left alone, and a run that finds everything takes about a second.
 # Starts no service, and stops those that a package starts while being installed.
@@ -10,12 +10,12 @@ set -eu
 
 packages='
   docker.io docker-compose containerd crun podman skopeo buildah uidmap fuse-overlayfs iptables
-  docker-registry apache2-utils openssl nginx
-  busybox-static debootstrap
+  docker-registry openssl nginx apache2 apache2-utils caddy
+  busybox-static debootstrap wrk
   ca-certificates curl jq xz-utils
 '
 # Services of these packages; none may run or be started at boot because of this script.
-services='docker.socket docker containerd docker-registry nginx podman.socket podman podman-auto-update.timer podman-restart'
+services='docker.socket docker containerd docker-registry nginx apache2 apache-htcacheclean caddy podman.socket podman podman-auto-update.timer podman-restart'
 
 crane_module=github.com/google/go-containerregistry/cmd/crane
 crane_version=v0.22.1
@@ -29,6 +29,7 @@ main() {
   if [ -n "$missing" ]; then install_packages "$missing"; fi
   ensure_package_lists
   ensure_crane
+  ensure_host_tools
 }
 
 missing_packages() {
@@ -87,6 +88,16 @@ require_go() {
   if [ "$oldest" != "$crane_needs_go" ]; then
     fail "crane is built by Go $crane_needs_go or later, this is $found: install a newer one"
   fi
+}
+
+# Emulators of static hosts, in a package of their own. Nothing is asked of the network while its lock file is the one that was installed.
+ensure_host_tools() {
+  folder=$(dirname "$0")/../test/hosts
+  if cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"; then return; fi
+  if ! command -v npm >/dev/null; then fail 'the emulators of static hosts are installed by npm and there is none here: install Node.js'; fi
+  quietly env -C "$folder" npm ci --ignore-scripts --no-progress
+  cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
+  say 'installed: the emulators of static hosts in test/hosts'
 }
 
 become_root() {
