@@ -11,7 +11,9 @@ const PAGES = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'nginx/README.md',
-  ...readdirSync(join(ROOT, 'docs')).map(name => `docs/${name}`),
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`),
 ]
 
 describe('the documentation', () => {

@@ -4,22 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { newName } from './support/engine.ts'
-import { startNginx } from './support/nginx.ts'
 import { createPodman, type Podman, podmanNeeds } from './support/podman.ts'
-import { done, type Hosted, startServe } from './support/registrish.ts'
+import { done, type Hosted } from './support/registrish.ts'
 import { run } from './support/run.ts'
-import { describeWith, type Need, sharedEngine, sharedRegistries } from './support/suites.ts'
+import { describeWith, sharedEngine, sharedRegistries } from './support/suites.ts'
 import { toolPath } from './support/tools.ts'
+import { WEB_SERVERS } from './support/web-servers.ts'
 
 /* The main job with real programs: real images from a real registry, and every client that people have pulls and runs them. */
 
 const HELLO = ['echo', 'hello', 'there']
 const HELLO_OUTPUT = 'hello there'
-
-const HOSTS: readonly (readonly [name: string, needs: readonly Need[], start: (root: string) => Promise<Hosted>])[] = [
-  ['nginx', ['nginx'], startNginx],
-  ['registrish serve', [], startServe],
-]
 
 /** What is pulled by tag; each also by digest. */
 const IMAGES = [
@@ -32,7 +27,7 @@ const IMAGES = [
   'signed:latest',
 ] as const
 
-for (const [name, needs, start] of HOSTS) {
+for (const { name, needs, start } of WEB_SERVERS) {
   describeWith([...needs, 'engine', 'registries', ...podmanNeeds, 'skopeo', 'crane'], `from ${name}`, () => {
     let root: string
     let server: Hosted

@@ -24,6 +24,8 @@ export interface Hosted {
   /** `localhost:PORT`, as engines are told. */
   readonly host: string
   readonly url: string
+  /** Does what the command that `emit` printed would do to a server that was started by it. */
+  readonly reload?: (command: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 

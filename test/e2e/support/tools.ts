@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { findHostTool, isHostTool } from './host-tools.ts'
 import { run } from './run.ts'
 
 /**
@@ -10,10 +11,12 @@ import { run } from './run.ts'
 export type Tool = keyof typeof versionArguments
 
 const versionArguments = {
+  apache2: ['-v'],
   'apt-get': ['--version'],
   bash: ['--version'],
   buildah: ['--version'],
   busybox: ['--help'],
+  caddy: ['version'],
   containerd: ['--version'],
   crane: ['version'],
   ctr: ['--version'],
@@ -24,6 +27,8 @@ const versionArguments = {
   'docker-registry': ['--version'],
   dockerd: ['--version'],
   htpasswd: [],
+  httxt2dbm: ['-v'],
+  netlify: ['--version'],
   nginx: ['-v'],
   openssl: ['version'],
   podman: ['--version'],
@@ -34,6 +39,7 @@ const versionArguments = {
 
 /** The path of a tool: PATH first, then `$GOBIN`, `~/go/bin` and the system folders that a user's PATH may lack. */
 function findTool(tool: Tool): string | undefined {
+  if (isHostTool(tool)) return findHostTool(tool)
   return searchFolders()
     .map(folder => join(folder, tool))
     .find(isExecutable)
