@@ -16,11 +16,16 @@ export async function refreshAfter(
     ...(repositories === undefined ? {} : { repositories }),
   })) {
     for (const warning of warnings) context.say(formatWarning(title, warning))
-    if (reload !== undefined) context.say(`${title}: its files changed; make it read them: ${reload}`)
+    if (reload !== undefined) context.say(formatReload(title, reload))
   }
 }
 
 /** What a host cannot do, though it was emitted for. */
 export function formatWarning(title: string, { text, hint }: EmitProblem): string {
   return `${title}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`
+}
+
+/** The command that makes what changed take effect. */
+export function formatReload(title: string, command: string): string {
+  return `${title}: for this to take effect: ${command}`
 }

@@ -6,7 +6,7 @@ import { listOf, textOf } from '../arguments.ts'
 import { type Arguments, type Command, type Flag, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
-import { formatWarning } from '../refresh.ts'
+import { formatReload, formatWarning } from '../refresh.ts'
 import { rootOf } from '../root.ts'
 
 /** Options of all hosts, each once; a name means the same to every host. */
@@ -90,7 +90,7 @@ function printResults(results: readonly HostResult[], { output, print, say }: Ru
   for (const result of results) {
     if (output === 'text') for (const line of formatResult(result)) print(line)
     for (const warning of result.warnings) say(formatWarning(result.title, warning))
-    if (result.reload !== undefined) say(`make a running ${result.title} read it: ${result.reload}`)
+    if (result.reload !== undefined) say(formatReload(result.title, result.reload))
   }
 }
 
