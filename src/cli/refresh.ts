@@ -11,13 +11,14 @@ export async function refreshAfter(
     import('../emit/apply.ts'),
     import('../tree/disk-tree.ts'),
   ])
-  for (const { title, reload, warnings } of await refreshHosts(openTree(root), {
+  await refreshHosts(openTree(root), {
     signal: context.signal,
     ...(repositories === undefined ? {} : { repositories }),
-  })) {
-    for (const warning of warnings) context.say(formatWarning(title, warning))
-    if (reload !== undefined) context.say(formatReload(title, reload))
-  }
+    report({ title, reload, warnings }) {
+      for (const warning of warnings) context.say(formatWarning(title, warning))
+      if (reload !== undefined) context.say(formatReload(title, reload))
+    },
+  })
 }
 
 /** What a host cannot do, though it was emitted for. */

@@ -3,7 +3,7 @@ import type { RouteFamily } from '../tree/route.ts'
 import { errorDocuments } from './apache-errors.ts'
 import { LINKS } from './apache-farm.ts'
 import { formatLocation } from './apache-headers.ts'
-import { formatRules } from './apache-rules.ts'
+import { formatPage, formatRules } from './apache-rules.ts'
 import { argument, quoted, requireModules, section } from './apache-text.ts'
 
 /** What Apache sees: the folder that holds v2/ and apache/, the port it listens on, whether there is a map of the tags. */
@@ -33,9 +33,9 @@ export function formatSnippet(families: readonly RouteFamily[], { webRoot, map }
   const root = webRoot === '/' ? '' : webRoot
   return [
     requireModules(),
-    section('Directory', quoted(`${root}${LINKS}`), ['Options FollowSymLinks', ...OPEN]),
+    section('Directory', quoted(`${root}${LINKS}`), ['Options FollowSymLinks', ...OPEN, formatPage(root).trimEnd()]),
     '# What a link leads to may lie outside.',
-    section('Directory', quoted(`${root}/v2`), ['Options None', ...OPEN]),
+    section('Directory', quoted(`${root}/v2`), ['Options None', 'RewriteEngine Off', ...OPEN]),
     ...(map ? [formatMap(root)] : []),
     'RewriteEngine On\n',
     formatRules(families, { root, map }),
@@ -43,7 +43,7 @@ export function formatSnippet(families: readonly RouteFamily[], { webRoot, map }
   ].join('\n')
 }
 
-const OPEN = ['AllowOverride None', 'RewriteEngine Off', 'Require all granted']
+const OPEN = ['AllowOverride None', 'Require all granted']
 
 /** Without the file Apache would not start: until the map has been made the small files say all. */
 function formatMap(root: string): string {

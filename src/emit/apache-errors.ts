@@ -1,21 +1,22 @@
-import { type ApiErrorCode, formatApiError } from '../oci/api-error.ts'
+import { type ApiErrorCode, ERROR_HEADERS, formatApiError, formatOwnError } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { quoted } from './apache-text.ts'
 
 /** Error documents of the distribution spec, as texts of the configuration. `unknown` is the body of a 404, which may hold `%{…}`; `failed` the condition that is true where a request has failed. */
 export function errorDocuments(unknown: string, failed: string): readonly string[] {
   const bodies: Readonly<Record<number, string>> = {
-    400: BAD_REQUEST,
+    400: formatApiError('BAD_REQUEST'),
+    401: UNAUTHORIZED,
     403: DENIED,
     404: unknown,
-    414: BAD_REQUEST,
-    416: RANGE_INVALID,
+    414: formatApiError('BAD_REQUEST'),
+    416: formatApiError('RANGE_INVALID'),
   }
   return [
     ...Object.entries(bodies).map(([status, body]) => `ErrorDocument ${status} ${quoted(body)}`),
     // Beside a text Apache would put an Allow of its own, which is wrong.
     `ErrorDocument 405 ${READ_ONLY_URL}`,
-    ...ERROR_HEADERS.map(([name, value]) => `Header always set ${name} ${quoted(value)} ${failed}`),
+    ...HEADERS.map(([name, value]) => `Header always set ${name} ${quoted(value)} ${failed}`),
     `Header always set Content-Range "bytes */%{REGISTRISH_SIZE}e" "expr=%{REQUEST_STATUS} -eq 416 && -n reqenv('REGISTRISH_SIZE')"`,
     `Header always set Allow "GET, HEAD" "expr=%{REQUEST_STATUS} -eq 405"`,
   ]
@@ -38,18 +39,8 @@ export function chooseError(code: ApiErrorCode): string {
   return `E=REGISTRISH_CODE:${code},E=REGISTRISH_MESSAGE:${message}`
 }
 
-const ERROR_HEADERS: readonly (readonly [string, string])[] = [
-  ['Content-Type', JSON_TYPE],
-  ['Cache-Control', 'no-store'],
-  ['Docker-Distribution-API-Version', 'registry/2.0'],
-  ['X-Content-Type-Options', 'nosniff'],
-]
+const HEADERS = [['Content-Type', JSON_TYPE] as const, ...Object.entries(ERROR_HEADERS)]
 
-/** What the distribution spec has no codes for, or no more than a code. */
-const BAD_REQUEST = formatOwnError('BAD_REQUEST', 'this is not an HTTP request that can be understood')
+/** What the distribution spec has no more than a code for. */
+const UNAUTHORIZED = formatOwnError('UNAUTHORIZED', 'authentication required')
 const DENIED = formatOwnError('DENIED', 'requested access to the resource is denied')
-const RANGE_INVALID = formatOwnError('RANGE_INVALID', 'the blob has no such range')
-
-function formatOwnError(code: string, message: string): string {
-  return JSON.stringify({ errors: [{ code, message }] })
-}

@@ -2,6 +2,7 @@ import { formatApiError } from '../oci/api-error.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import type { Route, RouteFamily, RouteKind } from '../tree/route.ts'
 import type { EmittedLink, LinkFarm, TextFile } from './emitter.ts'
+import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
 /** Where Apache's links stand, below the web root. */
@@ -9,6 +10,10 @@ export const LINKS = '/apache/links'
 
 /** Root-relative path of the answer to what would write. */
 export const READ_ONLY = 'apache/links/:/405'
+
+/** Root-relative path of what stands for the part of a list of tags; and of nothing, which stands for all that is unknown. */
+export const PAGE: string = READ_ONLY
+export const ABSENT: string = 'apache/links/:/nothing'
 
 /** Root-relative path of the answer where the tree has no file for a path of that kind: no repository is called so. */
 export function fallbackPath(kind: RouteKind): string {
@@ -36,6 +41,6 @@ export const apacheFarm: LinkFarm = {
     const named = `${typeFolder(mediaType)}/${digest}`
     yield { type: 'link', path: `${folder}/${named}`, to: body.file, digest }
     if (kind === 'tag' || !isManifestType(mediaType))
-      yield { type: 'text', path: `${folder}/${path.slice(path.lastIndexOf('/') + 1)}`, text: `${named}\n` }
+      yield { type: 'text', path: `${folder}/${referenceOf({ path })}`, text: `${named}\n` }
   },
 }

@@ -1,6 +1,7 @@
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
 import { CHOSEN_ERROR, errorDocuments } from './apache-errors.ts'
-import { familyOf, quoted, section } from './apache-text.ts'
+import { quoted, section } from './apache-text.ts'
+import { familyOf } from './route-parts.ts'
 
 /** What holds for all answers below /v2: a <Location> is merged last, so that it overrules what folders and the server have been told. */
 export function formatLocation(families: readonly RouteFamily[]): string {

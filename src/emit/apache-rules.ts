@@ -3,9 +3,10 @@ import { JSON_TYPE } from '../oci/media-types.ts'
 import { TAG_PATTERN } from '../oci/name.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
 import { chooseError, READ_ONLY_URL } from './apache-errors.ts'
-import { fallbackPath, LINKS, READ_ONLY } from './apache-farm.ts'
-import { argument, familyOf } from './apache-text.ts'
+import { ABSENT, fallbackPath, LINKS, PAGE, READ_ONLY } from './apache-farm.ts'
+import { argument } from './apache-text.ts'
 import { ANY_NAME, EXACT_NAME } from './name-patterns.ts'
+import { familyOf } from './route-parts.ts'
 import { TYPES, typeFolder } from './type-folder.ts'
 
 /** The rules that find the file for a path of the registry, most asked for first. `root` is the web root, '' for "/"; `map`: whether tags are looked up in a map before their files. */
@@ -20,7 +21,7 @@ export function formatRules(
     tag(root),
     ...manifest(root),
     blob(root, typeOf('blob')),
-    ...page(root),
+    page(root),
     document(root, 'tags', typeOf('tags')),
     document(root, 'referrers', typeOf('referrers')),
     serve(`^/v2/${EXACT_NAME}/referrers/${DIGEST_PATTERN}\\z`, `${root}/${fallbackPath('referrers')}`, {
@@ -43,7 +44,8 @@ function tag(root: string): string {
 /** The same from the map; where the map is older than the tree, the small file decides. */
 function mappedTag(root: string): string {
   return [
-    '# By tag, as the map knows it.\n',
+    '# By tag, as the map knows it: while there is such a tag.\n',
+    condition(`${root}${LINKS}/$1:/$2`, '-f'),
     condition(MAPPED, `^([^/:]+):([^/:]+)/(${DIGEST_PATTERN})\\z`),
     condition(`${root}${LINKS}/$1:/%1:%2/%3`, '-f'),
     serve(BY_TAG, `${root}${LINKS}/$1:/%1:%2/%3`, { kind: 'tag', type: '%1/%2', digest: '%3' }),
@@ -83,22 +85,33 @@ function blob(root: string, type: string): string {
   ].join('')
 }
 
-/** `?last=`: what follows that tag in the list. A tag that is not in the list has no place there: the list ends. */
-function page(root: string): readonly string[] {
+/** `?last=`: found among the files of the farm, so that Apache asks for a password, where it is to, before {@link formatPage} answers. */
+function page(root: string): string {
+  const list = `${root}/v2/$1/tags/list`
+  return [
+    '# The tags after one of them.\n',
+    condition('%{QUERY_STRING}', `(?:^|&)last=(${TAG_PATTERN})(?:&|\\z)`) +
+      existing(list) +
+      // A path goes on behind a file, for Apache, but no list is there.
+      condition(list, '-f'),
+    rule(TAGS, `${root}/${PAGE}`, ['L', 'E=REGISTRISH_NAME:$1', 'E=REGISTRISH_LAST:%1']),
+  ].join('')
+}
+
+/** The rules of the farm's folder: what follows that tag in the list. A tag that is not in the list has no place there: the list ends. */
+export function formatPage(root: string): string {
   const list = `file('${root}/v2/' . reqenv('REGISTRISH_NAME') . '/tags/list')`
   const rest = String.raw`m#^([^|]+)\|\{\x22name\x22:\x22[^\x22]*\x22,\x22tags\x22:\[.*?\x22\1\x22,?([^\]]*)\]#`
-  const asked = condition('%{ENV:REGISTRISH_LAST}', '!^\\z') + existing(`${root}/v2/$1/tags/list`)
+  const asked = condition('%{ENV:REGISTRISH_LAST}', '!^\\z')
   const answer = (tags: string): string =>
-    rule(TAGS, '-', ['R=200', 'END', 'E=REGISTRISH_KIND:page', `E=REGISTRISH_REST:${tags}`, ...UNCODED])
+    rule('^', '-', ['R=200', 'END', 'E=REGISTRISH_KIND:page', `E=REGISTRISH_REST:${tags}`, ...UNCODED])
   return [
-    [
-      '# The tags after one of them.\n',
-      condition('%{QUERY_STRING}', `(?:^|&)last=(${TAG_PATTERN})(?:&|\\z)`),
-      rule(TAGS, '-', ['E=REGISTRISH_NAME:$1', 'E=REGISTRISH_LAST:%1']),
-    ].join(''),
-    asked + condition('expr', `reqenv('REGISTRISH_LAST') . '|' . ${list} =~ ${rest}`) + answer('%2'),
-    asked + answer(''),
-  ]
+    'RewriteEngine On\n',
+    condition('expr', `reqenv('REGISTRISH_LAST') . '|' . ${list} =~ ${rest}`),
+    answer('%2'),
+    asked,
+    answer(''),
+  ].join('')
 }
 
 function document(root: string, kind: 'tags' | 'referrers', type: string): string {
@@ -107,10 +120,10 @@ function document(root: string, kind: 'tags' | 'referrers', type: string): strin
   return existing(file) + serve(pattern, file, { kind, type })
 }
 
-/** 404 for all else, with the code that says what is missing. */
+/** 404 for all else, with the code that says what is missing: as a file that is not there, since `R=404` would answer before Apache has asked for a password. */
 function unknown(root: string): readonly string[] {
   const answer = (pattern: string, code: Parameters<typeof chooseError>[0]): string =>
-    rule(pattern, '-', ['R=404', 'END', chooseError(code)])
+    rule(pattern, `${root}/${ABSENT}`, ['END', chooseError(code)])
   const known = condition(`${root}/v2/$1/manifests`, '-d')
   return [
     '# What is not there.',

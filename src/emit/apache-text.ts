@@ -1,11 +1,4 @@
-import type { RouteFamily, RouteKind } from '../tree/route.ts'
-
-/** A family of the route table, which always has one of each kind. */
-export function familyOf(families: readonly RouteFamily[], kind: RouteKind): RouteFamily {
-  const family = families.find(entry => entry.kind === kind)
-  if (family === undefined) throw new TypeError(`the route table has no family ${kind}`)
-  return family
-}
+import { indent } from './indent.ts'
 
 /** An argument of any directive but mod_rewrite's. */
 export function quoted(text: string): string {
@@ -21,11 +14,6 @@ export function argument(text: string): string {
 /** A section, `<Name argument>`. */
 export function section(name: string, subject: string, lines: readonly string[]): string {
   return `<${name} ${subject}>\n${indent(lines.join('\n'))}\n</${name}>\n`
-}
-
-/** Every line that is not empty, four spaces further. */
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '    ')
 }
 
 /** Stops a server that lacks a module, with a sentence that says what to do. */

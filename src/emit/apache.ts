@@ -22,7 +22,6 @@ export const apache: Emitter = {
   marker: 'apache/registry.conf',
   comment: '#',
   reload,
-  isConstant: options => !hasMap(options),
   farm: apacheFarm,
   check: table => checkRoutes(table),
   async *emit(table, options) {
@@ -82,4 +81,4 @@ function shellQuote(path: string): string {
 const AGAIN = 'The command above writes this file again: what you change here is lost.'
 const UPDATE_HEAD = `# Makes the map that Apache reads from tags.txt: to be run after each fetch. ${AGAIN}\n\n`
 const SERVER_HEAD = `# The registry as a virtual host, for sites-available or IncludeOptional. ${AGAIN}\n\n`
-const SNIPPET_HEAD = `# The registry, for a <VirtualHost> of your own, before its other rules. ${AGAIN}\n\n`
+const SNIPPET_HEAD = `# The registry, for a <VirtualHost> of your own, before its other rules. ${AGAIN}\n# Ask for passwords in <Location "/v2">: the folders named below are open to whoever passes it, whatever is said of the folders above them.\n\n`

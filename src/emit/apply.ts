@@ -3,15 +3,15 @@ import { parseRepositoryName } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { rebuildDocuments } from '../tree/documents.ts'
 import { acquireNamedLock } from '../tree/lock.ts'
+import type { SnapshotMemory } from '../tree/read-manifests.ts'
 import type { RouteTable } from '../tree/route.ts'
 import { createRouteTable } from '../tree/routes.ts'
-import type { SnapshotMemory } from '../tree/snapshot.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { checkTable, type Job } from './check.ts'
 import type { EmitOptions, EmitProblem, EmittedFile, Emitter } from './emitter.ts'
 import { type FarmContent, refreshFarm } from './farm.ts'
 import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
-import { readMarker } from './marker.ts'
+import { isInUse, readMarker } from './marker.ts'
 import { refuseForeign, writeFiles } from './write-files.ts'
 
 /** A host to emit for. Options left out are those it was emitted with before, else the defaults. */
@@ -40,6 +40,8 @@ export interface HostResult {
 export interface RefreshOptions extends CallOptions {
   /** Names of the repositories that changed; default: any may have. */
   readonly repositories?: Iterable<string>
+  /** Told of each host when its files are right: also where another host fails. */
+  report?(result: HostResult): void
 }
 
 /**
@@ -54,7 +56,10 @@ export async function emitHosts(
 ): Promise<readonly HostResult[]> {
   for (const { name } of requests) findEmitter(name)
   return withLock(tree, options, async () => {
-    const jobs = requests.length === 0 ? listInUse(tree.root) : requests.map(request => planRequest(tree.root, request))
+    const jobs =
+      requests.length === 0
+        ? EMITTERS.flatMap(host => jobInUse(tree.root, host))
+        : requests.map(request => planRequest(tree.root, request))
     if (jobs.length > 0) return applyAll(await readContent(tree, options), jobs)
     throw new RegistrishError('usage', 'no host is in use here, and none was named', {
       hint: `name one with --host: ${hostNames()}`,
@@ -65,33 +70,46 @@ export async function emitHosts(
 /**
  * Brings the files of the hosts in use up to date with the tree, with the options they were emitted with. With `repositories` only the links of those
  * are looked at, and the documents are taken to be right. A host that cannot hold the tree keeps none of the others from it.
- * @throws RegistrishError as {@link emitHosts}: the first failure, after all hosts have had their turn.
+ * @throws RegistrishError as {@link emitHosts}, after all hosts have had their turn; of several failures, with the code of the first.
  */
 export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions = {}): Promise<readonly HostResult[]> {
-  if (listInUse(tree.root).length === 0) return []
+  if (!EMITTERS.some(emitter => isInUse(tree.root, emitter))) return []
   return withLock(tree, options, async () => {
     const content = await readContent(tree, options)
     const results: HostResult[] = []
     const failures: unknown[] = []
-    for (const job of listInUse(tree.root)) {
+    for (const emitter of EMITTERS) {
       throwIfAborted(options.signal)
       try {
-        results.push(...(await applyAll(content, [job])))
+        for (const result of await applyAll(content, jobInUse(tree.root, emitter))) {
+          results.push(result)
+          options.report?.(result)
+        }
       } catch (error) {
         failures.push(error)
       }
     }
-    if (failures.length > 0) throw failures[0]
+    if (failures.length > 0) throw joinFailures(failures)
     return results
   })
 }
 
-/** The hosts in use: their marker files exist with our first line. */
-function listInUse(root: string): readonly Job[] {
-  return EMITTERS.flatMap(emitter => {
-    const options = readMarker(root, emitter)
-    return options === undefined ? [] : [{ emitter, options: completeOptions(emitter, options) }]
+function joinFailures(failures: readonly unknown[]): unknown {
+  const known = failures.filter(error => error instanceof RegistrishError)
+  const [first, ...others] = known
+  if (first === undefined || others.length === 0 || known.length < failures.length) return failures[0]
+  const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))]
+  return new RegistrishError(first.code, known.map(({ message }) => message).join('; '), {
+    ...(hints.length === 0 ? {} : { hint: hints.join('; ') }),
+    ...(first.side === undefined ? {} : { side: first.side }),
+    cause: new AggregateError(known),
   })
+}
+
+/** What to do for a host in use: its marker file exists with our first line. @throws RegistrishError `conflict` where that line cannot be understood. */
+function jobInUse(root: string, emitter: Emitter): readonly Job[] {
+  const options = readMarker(root, emitter)
+  return options === undefined ? [] : [{ emitter, options: completeOptions(emitter, options) }]
 }
 
 function planRequest(root: string, { name, options = {} }: HostRequest): Job {

@@ -1,4 +1,4 @@
-import { type ApiErrorCode, formatApiError } from '../oci/api-error.ts'
+import { type ApiErrorCode, ERROR_HEADERS, formatApiError } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { block, quoted } from './caddy-text.ts'
 
@@ -9,7 +9,5 @@ export function answerError(status: number, code: ApiErrorCode, more: readonly s
 
 const HEADERS = [
   `Content-Type ${JSON_TYPE}`,
-  'Cache-Control no-store',
-  'Docker-Distribution-API-Version registry/2.0',
-  'X-Content-Type-Options nosniff',
+  ...Object.entries(ERROR_HEADERS).map(([name, value]) => `${name} ${value}`),
 ]

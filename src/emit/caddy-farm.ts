@@ -1,6 +1,7 @@
 import { isManifestType } from '../oci/media-types.ts'
 import type { Route } from '../tree/route.ts'
 import type { EmittedLink, LinkFarm } from './emitter.ts'
+import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
 /** Where Caddy's links stand, below the web root. */
@@ -23,7 +24,7 @@ export const caddyFarm: LinkFarm = {
     const usual = isManifestType(mediaType)
     const named = usual ? `${type}/${digest}` : `:${digest}/${type}`
     yield { type: 'link', path: `${folder}/${named}`, to: body.file, digest }
-    const tag = path.slice(path.lastIndexOf('/') + 1)
+    const tag = referenceOf({ path })
     const entry = usual ? `${type}:${digest}` : digest
     if (kind === 'tag') yield { type: 'link', path: `${folder}/${tag}/${entry}`, to: body.file, digest }
   },

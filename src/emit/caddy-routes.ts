@@ -109,7 +109,8 @@ function ranges(): readonly string[] {
   ]
 }
 
-const RANGE = '(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})'
+/** Caddy takes no bytes from the end for a range. */
+const RANGE = '(?:[0-9]{1,18}-[0-9]{0,18}|-0{0,17}[1-9][0-9]{0,17})'
 
 function referrers(printed: Printed, root: string): readonly string[] {
   const file = `/v2/${NAMED}/referrers/${REFERENCE}`

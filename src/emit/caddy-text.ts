@@ -1,5 +1,7 @@
 import { quote } from '../oci/digest.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
+import { indent } from './indent.ts'
+import { familyOf } from './route-parts.ts'
 
 /** A family of the route table in Caddy's words. */
 export interface Printed {
@@ -24,8 +26,7 @@ interface HeaderChoice {
 
 /** Translates a family. */
 export function printFamily(families: readonly RouteFamily[], kind: RouteKind): Printed {
-  const family = families.find(entry => entry.kind === kind)
-  if (family === undefined) throw new TypeError(`the route table has no family ${kind}`)
+  const family = familyOf(families, kind)
   return {
     mediaType: family.mediaType,
     fallback: family.fallback === undefined ? '``' : quoted(new TextDecoder().decode(family.fallback)),
@@ -41,12 +42,7 @@ export function printFamily(families: readonly RouteFamily[], kind: RouteKind): 
 
 /** A block, as `caddy fmt` would write it. */
 export function block(head: string, lines: readonly string[]): string {
-  return `${head} {\n${indent(lines.join('\n'))}\n}`
-}
-
-/** Every line that is not empty, one tab further. */
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '\t')
+  return `${head} {\n${indent(lines.join('\n'), '\t')}\n}`
 }
 
 /** One word of a configuration, in which Caddy replaces placeholders that it knows, and nothing else. */

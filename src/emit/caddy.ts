@@ -17,7 +17,6 @@ export const caddy: Emitter = {
   marker: 'caddy/Caddyfile',
   comment: '#',
   reload: () => 'caddy reload --config /etc/caddy/Caddyfile',
-  isConstant: () => true,
   farm: caddyFarm,
   check: table => checkRoutes(table),
   async *emit({ families }, options) {

@@ -3,6 +3,7 @@ import { isMediaType } from '../oci/media-types.ts'
 import { isRepositoryName, isReserved, isTag } from '../oci/name.ts'
 import type { Route, RouteTable } from '../tree/route.ts'
 import type { EmitProblem } from './emitter.ts'
+import { referenceOf } from './route-parts.ts'
 
 /**
  * Checks again, before anything of it reaches a path or a configuration, that every name in a table follows its grammar (design §4, "untrusted
@@ -29,7 +30,7 @@ function wrongPart({ path, repository, mediaType, digest, kind }: Route): string
   if (repository === undefined) return undefined
   if (!isRepositoryName(repository) || repository.split('/').some(isReserved))
     return `${quote(repository)} is not the name of a repository`
-  const reference = path.slice(path.lastIndexOf('/') + 1)
+  const reference = referenceOf({ path })
   if (kind === 'tag' && !isTag(reference)) return `${quote(reference)} is not a tag`
   if ((kind === 'manifest' || kind === 'blob' || kind === 'referrers') && asDigest(reference) === undefined)
     return `${quote(reference)} is not a digest`

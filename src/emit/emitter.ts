@@ -93,8 +93,6 @@ export interface Emitter {
   readonly comment: string
   /** The command that makes a running server read changed files (root-relative paths); undefined where none is needed. */
   reload?(options: EmitOptions, changed: readonly string[]): string | undefined
-  /** Whether the files depend on the options only, never on the content (then nothing is rewritten or reloaded after a fetch). */
-  isConstant(options: EmitOptions): boolean
   readonly farm?: LinkFarm
   /** Where the host has a farm, `table` holds one repository only. */
   check(table: RouteTable, options: EmitOptions): AsyncIterable<EmitProblem>

@@ -1,4 +1,4 @@
-import { formatApiError } from '../oci/api-error.ts'
+import { formatApiError, formatOwnError } from '../oci/api-error.ts'
 import type { RouteFamily } from '../tree/route.ts'
 import { section } from './apache-text.ts'
 import { READ_ONLY } from './htaccess-farm.ts'
@@ -37,13 +37,12 @@ const HEAD = `# The registry for Apache 2.4.13 or later, in the root of a web sp
 # and it answers TRACE, where the hoster leaves that on.
 `
 
-const CORE = `# 200 as well: the end of a list of tags is in no file.
-${[200, 404].map(status => `ErrorDocument ${status} "%{reqenv:${BODY}}"`).join('\n')}
+const CORE = `ErrorDocument 404 "%{reqenv:${BODY}}"
 # Beside a text Apache would put an Allow of its own, which is wrong.
 ErrorDocument 405 ${READ_ONLY}
-ErrorDocument 400 ${literal(formatOwnError('BAD_REQUEST', 'this is not an HTTP request that can be understood'))}
+ErrorDocument 400 ${literal(formatApiError('BAD_REQUEST'))}
 ErrorDocument 403 ${literal(formatOwnError('DENIED', 'the web server may not read this'))}
-ErrorDocument 416 ${literal(formatOwnError('RANGE_INVALID', 'the blob has no such range'))}
+ErrorDocument 416 ${literal(formatApiError('RANGE_INVALID'))}
 `
 
 /** Nothing private is shown where no rules say what that is. */
@@ -52,7 +51,3 @@ const WITHOUT_REWRITE = [
   section('IfModule', 'mod_alias.c', ['RedirectMatch 404 ^']).trimEnd(),
   section('IfModule', '!mod_alias.c', [section('IfModule', 'mod_authz_core.c', ['Require all denied'])]).trimEnd(),
 ]
-
-function formatOwnError(code: string, message: string): string {
-  return JSON.stringify({ errors: [{ code, message }] })
-}

@@ -5,6 +5,7 @@ import { section } from './apache-text.ts'
 import type { EmittedLink, LinkFarm, TextFile } from './emitter.ts'
 import { formatListRules } from './htaccess-list.ts'
 import { KIND } from './htaccess-text.ts'
+import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
 /** Where the links stand, below the web root. */
@@ -47,7 +48,7 @@ export const htaccessFarm: LinkFarm = {
     } else if ((kind === 'tag' || kind === 'manifest') && 'file' in body && digest !== undefined) {
       const named = `${folder}/${typeFolder(mediaType)}/${digest}`
       yield { type: 'link', path: named, to: body.file, digest }
-      const reference = path.slice(path.lastIndexOf('/') + 1)
+      const reference = referenceOf({ path })
       if (kind === 'tag' || !isManifestType(mediaType))
         yield { type: 'text', path: `${folder}/${reference}/.htaccess`, text: formatEntry(`/${named}`) }
     }

@@ -1,3 +1,4 @@
+import { ERROR_HEADERS } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import type { RouteFamily } from '../tree/route.ts'
 import { quoted } from './apache-text.ts'
@@ -9,14 +10,14 @@ import { DIGEST, KIND, TYPE } from './htaccess-text.ts'
  */
 export function formatHeaders(families: readonly RouteFamily[]): readonly string[] {
   const found = foundHeaders(families)
-  const names = new Set([...DATES, ...[...found, ...ERROR_HEADERS].map(({ name }) => name)])
+  const names = new Set([...DATES, ...[...found, ...FAILURE_HEADERS].map(({ name }) => name)])
   return [
     ...CONDITIONS,
     '',
     '# The hoster may have set any of them.',
     ...[...names].flatMap(name => [`Header unset ${name}`, `Header always unset ${name}`]),
     '',
-    ...[...found, ...ERROR_HEADERS, ...BODY_HEADERS].map(
+    ...[...found, ...FAILURE_HEADERS, ...BODY_HEADERS].map(
       ({ name, value, where }) => `Header always set ${name} ${quoted(value)} ${quoted(`expr=${where}`)}`,
     ),
   ]
@@ -49,10 +50,8 @@ function foundHeaders(families: readonly RouteFamily[]): readonly Header[] {
 }
 
 const FAILED = '%{REQUEST_STATUS} -ge 400'
-const ERROR_HEADERS: readonly Header[] = [
-  { name: 'Cache-Control', value: 'no-store', where: FAILED },
-  { name: 'Docker-Distribution-API-Version', value: 'registry/2.0', where: FAILED },
-  { name: 'X-Content-Type-Options', value: 'nosniff', where: FAILED },
+const FAILURE_HEADERS: readonly Header[] = [
+  ...Object.entries(ERROR_HEADERS).map(([name, value]) => ({ name, value, where: FAILED })),
   { name: 'Allow', value: 'GET, HEAD', where: '%{REQUEST_STATUS} -eq 405' },
 ]
 

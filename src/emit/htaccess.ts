@@ -15,7 +15,6 @@ export const htaccess: Emitter = {
   options: [],
   marker: '.htaccess',
   comment: '#',
-  isConstant: () => true,
   farm: htaccessFarm,
   check: table => checkRoutes(table),
   async *emit({ families }) {

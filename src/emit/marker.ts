@@ -12,13 +12,19 @@ export function formatMarker(emitter: Emitter, options: EmitOptions): string {
   return [startOf(emitter), ...flags].join(' ')
 }
 
+/** Whether a host is in use: its marker file is there, and ours. */
+export function isInUse(root: string, emitter: Emitter): boolean {
+  const line = readFirstLine(join(root, emitter.marker))
+  return line !== undefined && isOurs(emitter, line)
+}
+
 /**
  * The options that a host in use was emitted with; undefined where it is not in use: its marker file is absent, or someone's own.
  * @throws RegistrishError `conflict` where the line is ours but cannot be understood.
  */
 export function readMarker(root: string, emitter: Emitter): EmitOptions | undefined {
-  const line = readFirstLine(join(root, emitter.marker))
-  if (line === undefined || !isOurs(emitter, line)) return undefined
+  if (!isInUse(root, emitter)) return undefined
+  const line = readFirstLine(join(root, emitter.marker)) ?? ''
   const words = splitWords(line.slice(startOf(emitter).length))
   const options: Record<string, string> = {}
   for (let index = 0; words !== undefined && index < words.length; index += 2) {

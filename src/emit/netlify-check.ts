@@ -1,9 +1,10 @@
-import type { Route, RouteTable } from '../tree/route.ts'
+import type { RouteTable } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
 import type { EmitProblem } from './emitter.ts'
 import { differ } from './netlify-headers.ts'
 import { createSurveyor, type RepositorySurvey, type Survey } from './netlify-survey.ts'
 import { NOT_FOUND } from './netlify-text.ts'
+import { referenceOf } from './route-parts.ts'
 
 /** Files in one folder (Netlify, "Deploy"). */
 export const MOST_FILES = 54_000
@@ -43,8 +44,8 @@ function* refuseRepository({ repository, files, alike }: RepositorySurvey): Gene
   for (const routes of alike) {
     if (differ(routes, 'mediaType'))
       yield refuse(
-        `the tags ${list(routes.map(tagOf))} of ${repository} differ only by case, which Netlify's rules do not see, and name manifests of different types`,
-        `remove all but one, for example with: registrish remove ${repository}:${routes.map(tagOf)[0]}; or fetch it with another tag`,
+        `the tags ${list(routes.map(referenceOf))} of ${repository} differ only by case, which Netlify's rules do not see, and name manifests of different types`,
+        `remove all but one, for example with: registrish remove ${repository}:${routes.map(referenceOf)[0]}; or fetch it with another tag`,
       )
   }
 }
@@ -78,7 +79,7 @@ function* warnOfRules({ repositories }: Survey): Generator<EmitProblem> {
 function* warnOfFiles({ large, pages }: Survey): Generator<EmitProblem> {
   if (large.size > 0)
     yield warn(
-      `${large.size === 1 ? '1 file is' : `${format(large.size)} files are`} larger than 10 MB, up to ${megabytes(Math.max(...large.values()))}: Netlify's terms let it refuse large downloads, and traffic is metered`,
+      `${large.size === 1 ? '1 file is' : `${format(large.size)} files are`} larger than 10 MB, up to ${megabytes(largest(large.values()))}: Netlify's terms let it refuse large downloads, and traffic is metered`,
       'for more than a trial choose a host that is made for large files',
     )
   if (pages.length > 0)
@@ -96,10 +97,6 @@ function warn(text: string, hint: string): EmitProblem {
   return { level: 'warn', code: 'limit', text, hint }
 }
 
-function tagOf({ path }: Route): string {
-  return path.slice(path.lastIndexOf('/') + 1)
-}
-
 /** At most three of them. */
 function list(names: readonly string[]): string {
   const shown = names.length > 3 ? [...names.slice(0, 3), `${format(names.length - 3)} more`] : names
@@ -112,6 +109,13 @@ function format(number: number): string {
 
 function megabytes(bytes: number): string {
   return `${format(Math.ceil(bytes / 1_000_000))} MB`
+}
+
+/** Not by Math.max, which takes no more arguments than the stack has room for. */
+function largest(numbers: Iterable<number>): number {
+  let most = 0
+  for (const number of numbers) if (number > most) most = number
+  return most
 }
 
 function sum(numbers: readonly number[]): number {

@@ -11,6 +11,7 @@ import {
   rewritten,
   servedPath,
 } from './netlify-text.ts'
+import { familyOf } from './route-parts.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -117,9 +118,7 @@ function commonHeaders(families: readonly RouteFamily[]): Headers {
 }
 
 function familyHeaders(families: readonly RouteFamily[], kind: RouteKind): Headers {
-  const family = families.find(entry => entry.kind === kind)
-  if (family === undefined) throw new TypeError(`the route table has no family ${kind}`)
-  const headers = without(family.headers, commonHeaders(families))
+  const headers = without(familyOf(families, kind).headers, commonHeaders(families))
   return Object.fromEntries(Object.entries(headers).filter(([, value]) => !value.includes('{')))
 }
 

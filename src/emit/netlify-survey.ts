@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { Route, RouteFamily } from '../tree/route.ts'
 import { formatManifests, isManifest, tagsAlike } from './netlify-headers.ts'
 import { formatRedirect } from './netlify-text.ts'
+import { referenceOf } from './route-parts.ts'
 
 /** Bytes; Netlify's terms reserve the right to refuse larger downloads. */
 const LARGE = 10_000_000
@@ -55,7 +56,7 @@ export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
       }
       current?.routes.push(route)
       if (size > LARGE && digest !== undefined) large.set(digest, size)
-      if (kind === 'tag' && /\.html?$/i.test(path)) pages.push(`${repository}:${path.slice(path.lastIndexOf('/') + 1)}`)
+      if (kind === 'tag' && /\.html?$/i.test(path)) pages.push(`${repository}:${referenceOf(route)}`)
     },
     finish() {
       close()

@@ -19,7 +19,6 @@ export const netlify: Emitter = {
   marker: netlifyPaths.redirects,
   comment: '#',
   reload: () => 'netlify deploy --prod --no-build --dir v2',
-  isConstant: () => false,
   check: table => checkNetlify(table),
   async *emit(table) {
     const findings: Findings = { depths: new Set(), redirects: [], complete: false }

@@ -1,10 +1,11 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
 import type { RouteFamily } from '../tree/route.ts'
+import { indent } from './indent.ts'
 import { ERRORS, errorPages, errors } from './nginx-errors.ts'
 import { contentLocations, type NginxForm } from './nginx-locations.ts'
 import { formatListMaps } from './nginx-map.ts'
 import { formatPageMaps } from './nginx-pages.ts'
-import { indent, quoted } from './nginx-text.ts'
+import { quoted } from './nginx-text.ts'
 
 /** What nginx sees: the folder that holds v2/ and nginx/, and the port it listens on; and how it finds tags. */
 export interface NginxPlace {

@@ -1,4 +1,4 @@
-import { formatApiError } from '../oci/api-error.ts'
+import { ERROR_HEADERS, formatApiError, formatOwnError } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { literal, location, quoted } from './nginx-text.ts'
 
@@ -17,7 +17,7 @@ error_page 416 ${ERRORS}/416;
 
 /** Error documents of the distribution spec. */
 export function errors(root: string): string {
-  const answer = (name: string, lines: readonly string[], headers: readonly string[] = ERROR_HEADERS): string =>
+  const answer = (name: string, lines: readonly string[], headers: readonly string[] = HEADERS): string =>
     location(`= ${ERRORS}/${name}`, ['internal;', `default_type ${JSON_TYPE};`, ...headers, ...lines])
   return [
     answer('404', [
@@ -27,27 +27,17 @@ export function errors(root: string): string {
       `return 404 ${literal(formatApiError('MANIFEST_UNKNOWN'))};`,
     ]),
     answer('405', ['add_header Allow "GET, HEAD" always;', `return 405 ${literal(formatApiError('UNSUPPORTED'))};`]),
-    answer('400', [`return 400 ${literal(BAD_REQUEST)};`]),
-    answer('412', [`return 412 ${literal(PRECONDITION_FAILED)};`]),
-    answer('416', [`return 416 ${literal(RANGE_INVALID)};`], AFTER_CONTENT_HEADERS),
+    answer('400', [`return 400 ${literal(formatApiError('BAD_REQUEST'))};`]),
+    answer('412', [`return 412 ${literal(FAILED_CONDITION)};`]),
+    answer('416', [`return 416 ${literal(formatApiError('RANGE_INVALID'))};`], AFTER_CONTENT_HEADERS),
     answer('digest', [`return 400 ${literal(formatApiError('DIGEST_INVALID'))};`]),
   ].join('\n')
 }
 
-const ERROR_HEADERS = [
-  'add_header Cache-Control no-store always;',
-  'add_header Docker-Distribution-API-Version registry/2.0 always;',
-  'add_header X-Content-Type-Options nosniff always;',
-]
+const HEADERS = Object.entries(ERROR_HEADERS).map(([name, value]) => `add_header ${name} ${value} always;`)
 
 /** By then nginx has the headers of the blob: only what must not stand is overruled. */
 const AFTER_CONTENT_HEADERS = ['add_header Cache-Control no-store always;', 'add_header ETag "" always;']
 
-/** What the distribution spec has no codes for. */
-const BAD_REQUEST = formatOwnError('BAD_REQUEST', 'this is not an HTTP request that can be understood')
-const PRECONDITION_FAILED = formatOwnError('PRECONDITION_FAILED', 'the only condition known here is If-None-Match')
-const RANGE_INVALID = formatOwnError('RANGE_INVALID', 'the blob has no such range')
-
-function formatOwnError(code: string, message: string): string {
-  return JSON.stringify({ errors: [{ code, message }] })
-}
+/** What only nginx answers. */
+const FAILED_CONDITION = formatOwnError('PRECONDITION_FAILED', 'the only condition known here is If-None-Match')

@@ -78,8 +78,10 @@ function noDigest(): string {
   return [
     location(`~ "^/v2/${EXACT_NAME}/referrers/[^/]+\\z"`, [`rewrite ^ ${ERRORS}/digest last;`]),
     location(`~ "^/v2/(?<registrish_name>${EXACT_NAME})/(?<registrish_kind>manifests|blobs)/[^/]+\\z"`, [
-      'return 404;',
+      'try_files /v2/.nothing =404;',
     ]),
+    '# What is unknown is said only to those who may know: "try_files" comes after passwords, "return" before.',
+    location('= /v2/.absent', ['internal;', 'try_files /v2/.nothing =404;']),
   ].join('\n')
 }
 
@@ -104,7 +106,7 @@ function version({ mediaType, headers, fallback }: Printed): string {
   ].join('\n')
 }
 
-/** 304, but only for what is there. */
+/** 304, but only for what is there; and only after a server of the user's own has asked for a password, as with the version. */
 function unchanged(print: (kind: RouteKind) => Printed, root: string): string {
   const folder = `${root}${LINKS}/$registrish_name:`
   const files = [
@@ -113,7 +115,10 @@ function unchanged(print: (kind: RouteKind) => Printed, root: string): string {
   ]
   const answer = (file: string): string => `if (-f ${quoted(file)}) {\n    return 304;\n}`
   return [
-    location('= /v2/.unchanged/manifest', [
+    ...['manifest', 'blob', 'tag'].map(kind =>
+      location(`= /v2/.unchanged/${kind}`, ['internal;', `try_files /v2/.nothing /v2/.304/${kind};`]),
+    ),
+    location('= /v2/.304/manifest', [
       'internal;',
       UNTYPED_304,
       'disable_symlinks off;',
@@ -121,14 +126,14 @@ function unchanged(print: (kind: RouteKind) => Printed, root: string): string {
       ...print('manifest').headers({}),
       'return 404;',
     ]),
-    location('= /v2/.unchanged/blob', [
+    location('= /v2/.304/blob', [
       'internal;',
       UNTYPED_304,
       answer(`${root}/v2/$registrish_name/blobs/$registrish_digest`),
       ...print('blob').headers({}),
       'return 404;',
     ]),
-    location('= /v2/.unchanged/tag', ['internal;', UNTYPED_304, ...print('tag').headers({}), 'return 304;']),
+    location('= /v2/.304/tag', ['internal;', UNTYPED_304, ...print('tag').headers({}), 'return 304;']),
   ].join('\n')
 }
 

@@ -52,7 +52,9 @@ export function manifestByTag(
 export const ANY_TAG: string = `~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_tag>${TAG_PATTERN})\\z"`
 
 function absentTag(root: string): readonly string[] {
-  return [`if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    return 404;\n}`]
+  return [
+    `if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    rewrite ^ /v2/.absent last;\n}`,
+  ]
 }
 
 function headersOfTag(headers: Printed['headers']): readonly string[] {

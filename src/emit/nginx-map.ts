@@ -1,6 +1,7 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
 import type { RouteTable } from '../tree/route.ts'
 import { quoted } from './nginx-text.ts'
+import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
 /** Where the list of tags stands, from the root on; not beside registry.conf, since that folder may be read as a whole. */
@@ -43,7 +44,7 @@ export async function* listTags(table: RouteTable): AsyncGenerator<string> {
       current = repository
       folded = new Set()
     }
-    const tag = path.slice(path.lastIndexOf('/') + 1)
+    const tag = referenceOf({ path })
     const key = `${repository}/${tag}`
     if (key.length > LONGEST_KEY || folded.has(tag.toLowerCase()) || mediaType.includes('$')) continue
     if (++count > MOST_KEYS) return

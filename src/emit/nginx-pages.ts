@@ -29,12 +29,12 @@ export function listAfterTag({ mediaType, headers }: Printed, root: string): str
   return [
     location('= /v2/.page', [
       'internal;',
-      `if (!-f ${list}) {\n    return 404;\n}`,
       '# By then a server of the user has asked for a password, if it does.',
       'try_files /v2/.nothing /v2/.cut;',
     ]),
     location('= /v2/.cut', [
       'internal;',
+      `if (!-f ${list}) {\n    return 404;\n}`,
       `default_type ${mediaType};`,
       'ssi on;',
       'ssi_types *;',

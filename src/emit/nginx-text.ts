@@ -1,5 +1,7 @@
 import { quote } from '../oci/digest.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
+import { indent } from './indent.ts'
+import { familyOf } from './route-parts.ts'
 
 /** A family of the route table in nginx's words. */
 export interface Printed {
@@ -12,8 +14,7 @@ export interface Printed {
 
 /** Translates a family. */
 export function printFamily(families: readonly RouteFamily[], kind: RouteKind): Printed {
-  const family = families.find(entry => entry.kind === kind)
-  if (family === undefined) throw new TypeError(`the route table has no family ${kind}`)
+  const family = familyOf(families, kind)
   return {
     mediaType: family.mediaType,
     fallback: family.fallback === undefined ? "''" : literal(new TextDecoder().decode(family.fallback)),
@@ -32,11 +33,6 @@ export function printFamily(families: readonly RouteFamily[], kind: RouteKind): 
 /** A location block. */
 export function location(match: string, lines: readonly string[]): string {
   return `location ${match} {\n${indent(lines.join('\n'))}\n}\n`
-}
-
-/** Every line that is not empty, four spaces further. */
-export function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '    ')
 }
 
 /** A string in which nginx replaces variables. */

@@ -6,6 +6,7 @@ import { formatLocations, formatMaps, formatServer } from './nginx-config.ts'
 import { listTags, TAG_LIST } from './nginx-map.ts'
 import { LINKS } from './nginx-paths.ts'
 import { FORM, optionOf, PORT, WEB_ROOT } from './options.ts'
+import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
 /**
@@ -22,7 +23,7 @@ const farm: LinkFarm = {
     const folder = farm.folderOf(repository)
     const named = `${folder}/${typeFolder(mediaType)}/${digest}`
     yield { type: 'link', path: named, to: body.file, digest }
-    if (kind === 'tag') yield { type: 'symlink', path: `${folder}/${path.slice(path.lastIndexOf('/') + 1)}`, to: named }
+    if (kind === 'tag') yield { type: 'symlink', path: `${folder}/${referenceOf({ path })}`, to: named }
     else if (!isManifestType(mediaType)) yield { type: 'symlink', path: `${folder}/${digest}`, to: named }
   },
 }
@@ -40,7 +41,6 @@ export const nginx: Emitter = {
   marker: 'nginx/registry.conf',
   comment: '#',
   reload: () => 'nginx -s reload',
-  isConstant: options => optionOf(options, FORM) === 'constant',
   farm,
   check: table => checkRoutes(table),
   async *emit(table, options) {

@@ -1,16 +1,10 @@
 import { isRegistrishError, systemCode } from '../errors.ts'
-import { type ApiErrorCode, formatApiError } from '../oci/api-error.ts'
+import { type ApiErrorCode, ERROR_HEADERS, formatApiError, formatOwnError } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import type { ServeResponse } from './handler.ts'
 
-/** What the distribution spec's codes have no word for; docker-registry's names where it has one. */
-export type ServerErrorCode =
-  | 'BAD_REQUEST'
-  | 'INTERNAL'
-  | 'PAGINATION_NUMBER_INVALID'
-  | 'RANGE_INVALID'
-  | 'REQUEST_TIMEOUT'
-  | 'UNAVAILABLE'
+/** What only a program says that answers by itself; docker-registry's names where it has one. */
+export type ServerErrorCode = 'INTERNAL' | 'PAGINATION_NUMBER_INVALID' | 'REQUEST_TIMEOUT' | 'UNAVAILABLE'
 
 /** An error answer in the registry's JSON form. */
 export function errorAnswer(
@@ -18,10 +12,10 @@ export function errorAnswer(
   code: ApiErrorCode | ServerErrorCode,
   headers: Readonly<Record<string, string>> = {},
 ): ServeResponse {
-  const body = Buffer.from(isOwn(code) ? formatOwn(code) : formatApiError(code))
+  const body = Buffer.from(isOwn(code) ? formatOwnError(code, OWN_MESSAGES[code]) : formatApiError(code))
   return {
     status,
-    headers: { ...ERROR_HEADERS, 'Content-Length': String(body.length), ...headers },
+    headers: { 'Content-Type': JSON_TYPE, ...ERROR_HEADERS, 'Content-Length': String(body.length), ...headers },
     body,
   }
 }
@@ -40,19 +34,9 @@ export function answerTo(error: unknown): ServeResponse {
   return errorAnswer(500, 'INTERNAL')
 }
 
-/** The headers of every error answer besides its length. */
-const ERROR_HEADERS = {
-  'Content-Type': JSON_TYPE,
-  'Cache-Control': 'no-store',
-  'Docker-Distribution-API-Version': 'registry/2.0',
-  'X-Content-Type-Options': 'nosniff',
-} as const
-
 const OWN_MESSAGES: Readonly<Record<ServerErrorCode, string>> = {
-  BAD_REQUEST: 'this is not an HTTP request that can be understood',
   INTERNAL: 'the registry could not read its files',
   PAGINATION_NUMBER_INVALID: 'n is not a number of results',
-  RANGE_INVALID: 'the blob has no such range',
   REQUEST_TIMEOUT: 'the request did not arrive in time',
   UNAVAILABLE: 'the registry is overloaded: try again in a moment',
 }
@@ -62,8 +46,4 @@ const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 function isOwn(code: string): code is ServerErrorCode {
   return code in OWN_MESSAGES
-}
-
-function formatOwn(code: ServerErrorCode): string {
-  return JSON.stringify({ errors: [{ code, message: OWN_MESSAGES[code] }] })
 }

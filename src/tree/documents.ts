@@ -19,8 +19,9 @@ import {
   versionPath,
 } from './layout.ts'
 import { acquireNamedLock } from './lock.ts'
+import type { SnapshotMemory } from './read-manifests.ts'
 import { VERSION_BODY } from './route.ts'
-import { listRepositories, type RepositorySnapshot, readRepository, type SnapshotMemory } from './snapshot.ts'
+import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
 import { readFallback } from './stored-manifest.ts'
 
 /** Tags of a repository as `tags/list` and clients order them: by code unit. */

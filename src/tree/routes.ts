@@ -13,6 +13,7 @@ import {
   referrersPath,
   tagsListPath,
 } from './layout.ts'
+import type { SnapshotMemory } from './read-manifests.ts'
 import {
   DOCUMENT_TYPES,
   headersOf,
@@ -22,7 +23,7 @@ import {
   type RouteTable,
   VERSION_BODY,
 } from './route.ts'
-import { listRepositories, readBlobs, readRepository, type SnapshotMemory } from './snapshot.ts'
+import { listRepositories, readBlobs, readRepository } from './snapshot.ts'
 import type { ReadonlyTree } from './tree.ts'
 
 /** The rules that hold for many URLs at once, the same for every tree. */

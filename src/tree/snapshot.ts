@@ -1,30 +1,21 @@
-import { type BigIntStats, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { fileError, messageOf, systemCode } from '../errors.ts'
-import type { Descriptor } from '../oci/descriptor.ts'
-import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
-import { LARGEST_MANIFEST, type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
+import { fileError, systemCode } from '../errors.ts'
+import { asDigest, type Digest } from '../oci/digest.ts'
+import { LARGEST_MANIFEST } from '../oci/manifest.ts'
 import { isReserved, isTag, NAME_PATTERN } from '../oci/name.ts'
 import { fileKey, isFolderInside, statEntry } from './files.ts'
 import { blobsFolder, manifestPath, manifestsFolder, PUBLIC } from './layout.ts'
+import { type ManifestFacts, type ReadFile, readNames, type SnapshotMemory, versionOf } from './read-manifests.ts'
 import { tooLarge } from './stored-manifest.ts'
 
 /** One manifest of a repository, as its file says. */
-export interface ManifestEntry {
-  /** sha256 of its bytes. */
-  readonly digest: Digest
+export interface ManifestEntry extends ManifestFacts {
   /** Root-relative path of a file that holds it: its digest's where there is one, else a tag's. */
   readonly file: string
-  /** Bytes. */
-  readonly size: number
-  readonly mediaType: string
-  readonly kind: Manifest['kind']
   /** sha512 digests it stands at too. */
   readonly aliases: readonly Digest[]
-  readonly subject?: Digest
-  /** How a referrers list states it; only where it has a subject. */
-  readonly referrer?: Descriptor
 }
 
 /** A file of a repository that is not what its name says. */
@@ -45,15 +36,6 @@ export interface RepositorySnapshot {
   readonly problems: readonly SnapshotProblem[]
 }
 
-/** What a file was found to hold; `problem` where that is no manifest. */
-type Inspected = Omit<ManifestEntry, 'file' | 'aliases'> | { readonly digest: Digest; readonly problem: string }
-
-/** What files were found to hold, for whoever reads the same repositories several times in a row. */
-export type SnapshotMemory = Map<string, Inspected>
-
-/** Files that are remembered, at most: about 1.5 KB each. */
-const LARGEST_MEMORY = 200_000
-
 /** Files that are read before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
 const BATCH = 256
 
@@ -66,7 +48,7 @@ export async function readRepository(
   repository: string,
   memory: SnapshotMemory = new Map(),
 ): Promise<RepositorySnapshot> {
-  const files = new Map<string, { readonly names: string[]; readonly path: string; readonly memoryKey: string }>()
+  const files = new Map<string, { readonly names: string[]; readonly version: string }>()
   const problems: SnapshotProblem[] = []
   let turn = 0
   for (const name of listNames(root, manifestsFolder(repository))) {
@@ -79,22 +61,16 @@ export async function readRepository(
       continue
     }
     const known = files.get(fileKey(stats))
-    if (known === undefined) files.set(fileKey(stats), { names: [name], path, memoryKey: memoryKeyOf(stats) })
+    if (known === undefined) files.set(fileKey(stats), { names: [name], version: versionOf(stats) })
     else known.names.push(name)
     if (++turn % BATCH === 0) await setImmediate()
   }
   const manifests = new Map<Digest, ManifestEntry>()
   const tags = new Map<string, Digest>()
-  for (const { names, path, memoryKey } of files.values()) {
+  for (const { names, version } of files.values()) {
     if (++turn % BATCH === 0) await setImmediate()
-    const needsBytes = names.some(name => name.startsWith('sha512:'))
-    const remembered = needsBytes ? undefined : memory.get(memoryKey)
-    const bytes = remembered === undefined ? readManifestFile(join(root, path)) : undefined
-    const content = remembered ?? (bytes === undefined ? undefined : inspect(bytes))
-    if (content === undefined) continue
-    if (memory.size < LARGEST_MEMORY) memory.set(memoryKey, content)
-    const sha512 = needsBytes && bytes !== undefined ? digestOf(bytes, 'sha512') : undefined
-    addFile({ repository, names, content, sha512, manifests, tags, problems })
+    for (const found of readNames({ folder: join(root, manifestsFolder(repository)), names, version }, memory))
+      addFile({ repository, ...found, manifests, tags, problems })
   }
   return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
 }
@@ -147,31 +123,8 @@ export async function readBlobs(root: string, repository: string): Promise<reado
 
 const WHOLE_NAME = new RegExp(`^${NAME_PATTERN}$`)
 
-function memoryKeyOf({ dev, ino, size, mtimeNs, birthtimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${size}:${mtimeNs}:${birthtimeNs}`
-}
-
-function inspect(bytes: Uint8Array): Inspected {
-  const digest = digestOf(bytes)
-  try {
-    const manifest = parseManifest(bytes)
-    const { mediaType, kind, subject } = manifest
-    const reference =
-      subject === undefined
-        ? {}
-        : { subject: subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }
-    return { digest, size: bytes.length, mediaType, kind, ...reference }
-  } catch (error) {
-    return { digest, problem: messageOf(error) }
-  }
-}
-
-interface Reading {
+interface Reading extends ReadFile {
   readonly repository: string
-  readonly names: readonly string[]
-  readonly content: Inspected
-  /** Where one of the names is such a digest. */
-  readonly sha512: Digest | undefined
   readonly manifests: Map<Digest, ManifestEntry>
   readonly tags: Map<string, Digest>
   readonly problems: SnapshotProblem[]
@@ -203,15 +156,6 @@ function addFile({ repository, names, content, sha512, manifests, tags, problems
 
 function sorted<K extends string, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
   return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function readManifestFile(path: string): Uint8Array | undefined {
-  try {
-    return readFileSync(path)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw fileError(error, 'read', path, 'source')
-  }
 }
 
 function listNames(root: string, folder: string): string[] {

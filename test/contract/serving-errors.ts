@@ -49,6 +49,8 @@ export function errorContract(context: () => ServingContext): void {
       ],
       ...[
         '/v2/app/tags/list/',
+        '/v2/app/secret/tags/list',
+        '/v2/app/secret/tags/list?last=a',
         '/v2/app/referrers',
         '/v2/app/referrers/',
         '/v2/index.json',

@@ -51,6 +51,13 @@ export function rangeContract(context: () => ServingContext): void {
       expect(answer.body.equals(bytes.subarray(first, end))).toBe(true)
     })
 
+    test('the last 0 bytes are no range: refused, or the whole', async () => {
+      const { path, bytes } = text()
+      const answer = await context().get(path, { Range: 'bytes=-0' })
+      expect([200, 416]).toContain(answer.status)
+      if (answer.status === 200) expect(answer.body.equals(bytes)).toBe(true)
+    })
+
     test('several ranges give one part each', async () => {
       const { path, bytes } = text()
       const answer = await context().get(path, { ...GREEDY, Range: 'bytes=0-9,1000-1099,-5' })

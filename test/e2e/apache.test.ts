@@ -67,7 +67,10 @@ describeWith(['apache2', 'httxt2dbm'], 'apache with a map', () => {
     expect(refreshed?.reload).toMatch(/^sh [^&]*update-map\.sh'?$/)
     expect(await status(url, 'newer')).toBe(200)
     for (const tag of ['latest', 'newer']) await rm(join(root, 'apache/links/app:', tag))
-    expect([await status(url, 'latest'), await status(url, 'newer')]).toEqual([200, 404])
+    expect([await status(url, 'latest'), await status(url, 'newer')], 'what is gone, whatever the map says').toEqual([
+      404, 404,
+    ])
+    await refreshHosts(openTree(root))
     await makeMap(refreshed?.reload ?? '')
     expect([await status(url, 'latest'), await status(url, 'newer')]).toEqual([200, 200])
   })

@@ -111,8 +111,6 @@ describe('the map of apache', () => {
   const map = { form: 'map', 'web-root': '/srv/it' }
 
   test('is the only file that depends on the content', async () => {
-    expect(apache.isConstant({})).toBe(true)
-    expect(apache.isConstant(map)).toBe(false)
     for (const path of ['apache/registry.conf', 'apache/snippets/locations.conf'])
       expect(await emit(path, map, FAMILIES, TAGS)).toBe(await emit(path, map))
     expect(await emit('apache/tags.txt', {}, FAMILIES, TAGS)).toBe('')

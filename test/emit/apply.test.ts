@@ -171,6 +171,15 @@ describe('refresh', () => {
     expect(existsSync(join(root, 'nginx/links/app:/new'))).toBe(false)
   })
 
+  test('nor does one whose first line cannot be understood', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name: 'nginx' }, { name: 'apache' }])
+    await writeFile(join(root, MARKER), '# registrish emit --host nginx --colour red\n')
+    await putImage(root, 'app', 'new', await makeImage())
+    await expect(refreshHosts(openTree(root), { repositories: ['app'] })).rejects.toMatchObject({ code: 'conflict' })
+    expect(existsSync(join(root, 'apache/links/app:/new'))).toBe(true)
+  })
+
   test('a tag that went takes its link along', async () => {
     const root = await emitted()
     await unlink(join(root, 'v2/app/manifests/latest'))
@@ -198,6 +207,25 @@ describe('refresh', () => {
     await refreshHosts(openTree(root))
     expect(await readdir(join(root, 'nginx/links'))).toEqual(['app', 'app:'])
     expect(await readdir(join(root, 'nginx/links/app:'))).not.toContain('.1.left~')
+  })
+
+  test('says all that went wrong, and of every host that is right again what it needs', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [...NGINX, { name: 'apache' }, { name: 'caddy' }])
+    for (const path of ['nginx/snippets/locations.conf', 'apache/snippets/locations.conf'])
+      await writeFile(join(root, path), 'my own\n')
+    await rm(join(root, 'caddy/snippets'), { recursive: true })
+    const told: string[] = []
+    const refreshed = refreshHosts(openTree(root), { report: ({ name, reload }) => told.push(`${name} ${reload}`) })
+    await expect(refreshed).rejects.toMatchObject({
+      code: 'conflict',
+      side: 'target',
+      message: expect.stringMatching(
+        /^nginx\/snippets\/locations\.conf was .*; apache\/snippets\/locations\.conf was /,
+      ),
+      hint: expect.stringMatching(/--host nginx again; .*--host apache again/),
+    })
+    expect(told).toEqual([expect.stringMatching(/^caddy caddy reload /)])
   })
 
   test('makes links again that a copy of the tree has lost', async () => {

@@ -28,13 +28,10 @@ test('a media type that nginx would take for a variable is not listed', async ()
   expect(await lines([route('app', 'tag', '1', 'application/a$b', SHA256)])).toEqual([])
 })
 
-test('only the map form has the list, and depends on the content', async () => {
+test('only the map form has the list', async () => {
   const table = routeTable([tag('app', '1.0')])
   expect(await paths(table, {})).not.toContain(TAG_LIST)
   expect(await paths(table, { form: 'map' })).toContain(TAG_LIST)
-  expect(nginx.isConstant({})).toBe(true)
-  expect(nginx.isConstant({ form: 'constant' })).toBe(true)
-  expect(nginx.isConstant({ form: 'map' })).toBe(false)
 })
 
 test('the list is no configuration file that a server might read by itself', () => {
