@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { runMeasured } from './programs.ts'
 
 /** Where a server stands and what it serves. */
 export interface Site {
@@ -19,9 +18,6 @@ export interface WebServer {
   /** The command that runs it in the foreground. */
   command(config: string): readonly string[]
   format(site: Site): string
-  /** Makes of what the map form emitted what the server reads, and the programs for it; where it reads that itself, none. */
-  makeMap?(root: string): Promise<unknown>
-  readonly mapPrograms: readonly string[]
 }
 
 /** Every web server that runs here, by the name of its host. */
@@ -30,21 +26,16 @@ export const WEB_SERVERS: Readonly<Record<string, WebServer>> = {
     program: 'nginx',
     command: config => ['nginx', '-e', 'stderr', '-c', config],
     format: formatNginx,
-    mapPrograms: [],
   },
   apache: {
     program: 'apache2',
     command: config => ['apache2', '-D', 'FOREGROUND', '-f', config],
     format: formatApache,
-    makeMap: root =>
-      runMeasured(['httxt2dbm', '-f', 'SDBM', '-i', `${root}/apache/tags.txt`, '-o', `${root}/apache/tags.sdbm`]),
-    mapPrograms: ['httxt2dbm'],
   },
   htaccess: {
     program: 'apache2',
     command: config => ['apache2', '-D', 'FOREGROUND', '-f', config],
     format: site => formatApache({ ...site, content: 'bare' }, site.content === 'emitted' ? 'All' : 'None'),
-    mapPrograms: [],
   },
   caddy: {
     program: 'caddy',
@@ -60,7 +51,6 @@ export const WEB_SERVERS: Readonly<Record<string, WebServer>> = {
       config,
     ],
     format: formatCaddy,
-    mapPrograms: [],
   },
 }
 

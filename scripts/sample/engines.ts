@@ -31,7 +31,7 @@ export async function runImage(engine: Engine, image: string): Promise<Outcome> 
   await capture(engine.name, ['rmi', image], 30_000)
   if (ended?.code === 0) return { kind: 'printed', text: ended.stdout.trim() }
   const reason = lastLine(ended)
-  if (REGISTRY_FAULT.test(ended?.stderr ?? '')) throw new Error(`${engine.name} could not pull ${image}: ${reason}`)
+  if (REGISTRY_FAULT.test(reason)) throw new Error(`${engine.name} could not pull ${image}: ${reason}`)
   return { kind: 'unable', reason }
 }
 
@@ -51,6 +51,9 @@ const PROBES: readonly (readonly [Engine, readonly string[]])[] = [
 const REGISTRY_FAULT =
   /manifest (?:for .* not found|unknown|invalid)|name unknown|blob unknown|unexpected (?:http )?status|media ?type|digest|verification failed|unauthorized/i
 
+/** What the engine complains of: its own line about the error where there is one, since progress and advice stand around it. */
 function lastLine(ended: Ended | undefined): string {
-  return ended?.stderr.trim().split('\n').at(-1)?.trim() || 'it said nothing'
+  const lines = (ended?.stderr ?? '').split('\n').map(line => line.trim())
+  const complaint = lines.findLast(line => /^(?:docker:|error)/i.test(line)) ?? lines.findLast(line => line !== '')
+  return complaint ?? 'it said nothing'
 }

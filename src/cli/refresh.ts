@@ -14,19 +14,19 @@ export async function refreshAfter(
   await refreshHosts(openTree(root), {
     signal: context.signal,
     ...(repositories === undefined ? {} : { repositories }),
-    report({ title, reload, warnings }) {
-      for (const warning of warnings) context.say(formatWarning(title, warning))
-      if (reload !== undefined) context.say(formatReload(title, reload))
+    report({ name, reload, warnings }) {
+      for (const warning of warnings) context.say(formatWarning(name, warning))
+      if (reload !== undefined) context.say(formatReload(name, reload))
     },
   })
 }
 
 /** What a host cannot do, though it was emitted for. */
-export function formatWarning(title: string, { text, hint }: EmitProblem): string {
-  return `${title}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`
+export function formatWarning(host: string, { text, hint }: EmitProblem): string {
+  return `${host}: ${text}${hint === undefined ? '' : `\n  ${hint}`}`
 }
 
 /** The command that makes what changed take effect. */
-export function formatReload(title: string, command: string): string {
-  return `${title}: for this to take effect: ${command}`
+export function formatReload(host: string, command: string): string {
+  return `${host}: for this to take effect: ${command}`
 }

@@ -4,17 +4,13 @@ import { errorDocuments } from './apache-errors.ts'
 import { LINKS } from './apache-farm.ts'
 import { formatLocation } from './apache-headers.ts'
 import { formatPage, formatRules } from './apache-rules.ts'
-import { argument, quoted, requireModules, section } from './apache-text.ts'
+import { quoted, requireModules, section } from './apache-text.ts'
 
-/** What Apache sees: the folder that holds v2/ and apache/, the port it listens on, whether there is a map of the tags. */
+/** What Apache sees: the folder that holds v2/ and apache/ and the port it listens on. */
 export interface ApachePlace {
   readonly webRoot: string
   readonly port: string
-  readonly map: boolean
 }
-
-/** The tags as `httxt2dbm` writes them, below the web root. */
-export const MAP = '/apache/tags.sdbm'
 
 /** The whole of it: a port and a virtual host. */
 export function formatServer(families: readonly RouteFamily[], place: ApachePlace): string {
@@ -29,24 +25,17 @@ export function formatServer(families: readonly RouteFamily[], place: ApachePlac
 }
 
 /** What a virtual host needs: the rules and all that is said of /v2 and of the folders behind it. */
-export function formatSnippet(families: readonly RouteFamily[], { webRoot, map }: ApachePlace): string {
+export function formatSnippet(families: readonly RouteFamily[], { webRoot }: Pick<ApachePlace, 'webRoot'>): string {
   const root = webRoot === '/' ? '' : webRoot
   return [
     requireModules(),
     section('Directory', quoted(`${root}${LINKS}`), ['Options FollowSymLinks', ...OPEN, formatPage(root).trimEnd()]),
     '# What a link leads to may lie outside.',
     section('Directory', quoted(`${root}/v2`), ['Options None', 'RewriteEngine Off', ...OPEN]),
-    ...(map ? [formatMap(root)] : []),
     'RewriteEngine On\n',
-    formatRules(families, { root, map }),
+    formatRules(families, root),
     formatLocation(families),
   ].join('\n')
 }
 
 const OPEN = ['AllowOverride None', 'Require all granted']
-
-/** Without the file Apache would not start: until the map has been made the small files say all. */
-function formatMap(root: string): string {
-  const file = argument(`${root}${MAP}.pag`)
-  return section('IfFile', file, [`RewriteMap registrish ${argument(`dbm=sdbm:${root}${MAP}`)}`])
-}

@@ -11,8 +11,7 @@ export const LINKS = '/apache/links'
 /** Root-relative path of the answer to what would write. */
 export const READ_ONLY = 'apache/links/:/405'
 
-/** Root-relative path of what stands for the part of a list of tags; and of nothing, which stands for all that is unknown. */
-export const PAGE: string = READ_ONLY
+/** Root-relative path of nothing, which stands for all that is unknown. */
 export const ABSENT: string = 'apache/links/:/nothing'
 
 /** Root-relative path of the answer where the tree has no file for a path of that kind: no repository is called so. */

@@ -3,21 +3,17 @@ import { JSON_TYPE } from '../oci/media-types.ts'
 import { TAG_PATTERN } from '../oci/name.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
 import { chooseError, READ_ONLY_URL } from './apache-errors.ts'
-import { ABSENT, fallbackPath, LINKS, PAGE, READ_ONLY } from './apache-farm.ts'
+import { ABSENT, fallbackPath, LINKS, READ_ONLY } from './apache-farm.ts'
 import { argument } from './apache-text.ts'
 import { ANY_NAME, EXACT_NAME } from './name-patterns.ts'
 import { familyOf } from './route-parts.ts'
 import { TYPES, typeFolder } from './type-folder.ts'
 
-/** The rules that find the file for a path of the registry, most asked for first. `root` is the web root, '' for "/"; `map`: whether tags are looked up in a map before their files. */
-export function formatRules(
-  families: readonly RouteFamily[],
-  { root, map }: { readonly root: string; readonly map: boolean },
-): string {
+/** The rules that find the file for a path of the registry, most asked for first. `root` is the web root, '' for "/". */
+export function formatRules(families: readonly RouteFamily[], root: string): string {
   const typeOf = (kind: RouteKind): string => familyOf(families, kind).mediaType
   return [
     readOnly(root),
-    ...(map ? [mappedTag(root)] : []),
     tag(root),
     ...manifest(root),
     blob(root, typeOf('blob')),
@@ -39,17 +35,6 @@ export function formatRules(
 function tag(root: string): string {
   const name = rule(BY_TAG, '-', ['E=REGISTRISH_ENTRY:$1:/$2'])
   return ['# By tag.\n', name, followEntry(root, BY_TAG, 'tag')].join('')
-}
-
-/** The same from the map; where the map is older than the tree, the small file decides. */
-function mappedTag(root: string): string {
-  return [
-    '# By tag, as the map knows it: while there is such a tag.\n',
-    condition(`${root}${LINKS}/$1:/$2`, '-f'),
-    condition(MAPPED, `^([^/:]+):([^/:]+)/(${DIGEST_PATTERN})\\z`),
-    condition(`${root}${LINKS}/$1:/%1:%2/%3`, '-f'),
-    serve(BY_TAG, `${root}${LINKS}/$1:/%1:%2/%3`, { kind: 'tag', type: '%1/%2', digest: '%3' }),
-  ].join('')
 }
 
 function manifest(root: string): readonly string[] {
@@ -174,9 +159,6 @@ function rule(pattern: string, file: string, flags: readonly string[]): string {
   return `RewriteRule ${argument(pattern)} ${argument(file)} ${argument(`[${flags.join(',')}]`)}\n`
 }
 
-/** What the map says of a path, or what is no file. */
-const MAPPED = `${'$'}{registrish:$0|.none}`
-
 const BY_TAG = `^/v2/(${ANY_NAME})/manifests/(${TAG_PATTERN})\\z`
 const BY_DIGEST = `^/v2/(${ANY_NAME})/manifests/(${DIGEST_PATTERN})\\z`
 const BLOB = `^/v2/(${EXACT_NAME})/blobs/(${DIGEST_PATTERN})\\z`
@@ -184,3 +166,6 @@ const TAGS = `^/v2/(${EXACT_NAME})/tags/list\\z`
 
 /** A digest is that of the bytes as they are: nothing may compress them. */
 const UNCODED: readonly string[] = ['E=no-gzip:1', 'E=no-brotli:1']
+
+/** Root-relative path of a file that stands for the part of a list of tags, which is in no file. */
+const PAGE = READ_ONLY

@@ -32,7 +32,9 @@ export interface HostResult {
   readonly links: number
   /** What the host cannot do, though it was emitted for. */
   readonly warnings: readonly EmitProblem[]
-  /** The command that makes a running server read what changed; undefined where none is needed. */
+  /** What makes a server use the files, where the host was not in use before. */
+  readonly setup?: string
+  /** The command that makes what changed take effect; undefined where none is needed. */
   readonly reload?: string
 }
 
@@ -173,10 +175,12 @@ async function prepare(root: string, { emitter, options }: Job, table: RouteTabl
 /** Links first: a server that is told to read a new configuration finds all that it names. */
 async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
   const { emitter, options, files } = prepared
-  const { name, title } = emitter
+  const { name, title, farm } = emitter
+  const setup = isInUse(content.root, emitter) ? undefined : emitter.setup?.(options)
   const { links, warnings } = await refreshFarm(prepared, content)
   const changed = await writeFiles(content.root, emitter, { files, options })
-  const reload = changed.length === 0 ? undefined : emitter.reload?.(options, changed)
+  const touched = [...changed, ...(farm === undefined || links === 0 ? [] : [farm.folder])]
+  const reload = touched.length === 0 ? undefined : emitter.reload?.(options, touched)
   return {
     name,
     title,
@@ -184,6 +188,7 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
     changed,
     links,
     warnings: [...prepared.warnings, ...warnings],
+    ...(setup === undefined ? {} : { setup }),
     ...(reload === undefined ? {} : { reload }),
   }
 }

@@ -1,8 +1,8 @@
 import { formatRegistry, formatSite } from './caddy-config.ts'
 import { caddyFarm } from './caddy-farm.ts'
 import { checkRoutes } from './check-routes.ts'
-import type { Emitter } from './emitter.ts'
-import { optionOf, PORT, WEB_ROOT } from './options.ts'
+import type { EmitOptions, Emitter } from './emitter.ts'
+import { optionOf, PORT, shellQuote, WEB_ROOT, webRootOf } from './options.ts'
 
 /**
  * Caddy 2, any stock build (tested with 2.6.2 and 2.10.0): a configuration that is written once. What a file's name in v2/ cannot say, its media type and
@@ -16,7 +16,10 @@ export const caddy: Emitter = {
   options: [WEB_ROOT, PORT],
   marker: 'caddy/Caddyfile',
   comment: '#',
-  reload: () => 'caddy reload --config /etc/caddy/Caddyfile',
+  setup: options =>
+    `run it (${command('run', options)}), or import ${webRootOf(options)}/caddy/Caddyfile in a Caddyfile of yours`,
+  reload: (options, changed) =>
+    changed.some(path => path !== caddyFarm.folder) ? command('reload', options) : undefined,
   farm: caddyFarm,
   check: table => checkRoutes(table),
   async *emit({ families }, options) {
@@ -24,6 +27,10 @@ export const caddy: Emitter = {
     yield { path: 'caddy/snippets/registry.caddy', chunks: [REGISTRY_HEAD, registry] }
     yield { path: caddy.marker, chunks: [SITE_HEAD, formatSite(optionOf(options, PORT))] }
   },
+}
+
+function command(verb: 'run' | 'reload', options: EmitOptions): string {
+  return `caddy ${verb} --config ${shellQuote(`${webRootOf(options)}/caddy/Caddyfile`)} --adapter caddyfile`
 }
 
 const AGAIN = 'The command above writes this file again: what you change here is lost.'

@@ -7,7 +7,10 @@ export type EmitOptions = Readonly<Record<string, string>>
 /** One option of an emitter, a command line flag `--name`. */
 export interface EmitOption {
   readonly name: string
+  /** Stands for the value in help: `--port N`. */
+  readonly value: string
   readonly description: string
+  /** Where the host was not emitted for before. */
   readonly default: string
   /** Returns the value, normalised. @throws RegistrishError `usage`. */
   parse(text: string): string
@@ -91,7 +94,9 @@ export interface Emitter {
   readonly marker: string
   /** What begins a comment line in this host's files. */
   readonly comment: string
-  /** The command that makes a running server read changed files (root-relative paths); undefined where none is needed. */
+  /** What makes a server use the files at all, said the first time; one line. */
+  setup?(options: EmitOptions): string
+  /** The command that makes what changed take effect (root-relative paths of files; the farm's folder stands for all of its links); undefined where none is needed. */
   reload?(options: EmitOptions, changed: readonly string[]): string | undefined
   readonly farm?: LinkFarm
   /** Where the host has a farm, `table` holds one repository only. */

@@ -15,6 +15,7 @@ export const htaccess: Emitter = {
   options: [],
   marker: '.htaccess',
   comment: '#',
+  reload: () => 'upload v2, then .htaccess and htaccess',
   farm: htaccessFarm,
   check: table => checkRoutes(table),
   async *emit({ families }) {

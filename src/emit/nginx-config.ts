@@ -24,6 +24,7 @@ map $request_method $registrish_write {
 }
 map $registrish_write $registrish_refused {
     default         "";
+    ""              "";
     "~^/v2(?:/|$)"  1;
 }
 
@@ -41,9 +42,14 @@ map $uri $registrish_media_type {
     "~/(?<registrish_type>[^/:]+):(?<registrish_subtype>[^/:]+)/[^/]+$"  $registrish_type/$registrish_subtype;
 }
 
-# Whether If-None-Match names the digest that is asked for.
-map "$http_if_none_match|$registrish_digest" $registrish_unchanged {
+# Whether If-None-Match names the digest that is asked for. Most requests have none: no pattern is tried then.
+map $http_if_none_match $registrish_condition {
+    default  "$http_if_none_match|$registrish_digest";
+    ""       "";
+}
+map $registrish_condition $registrish_unchanged {
     default  "";
+    ""       "";
     "~^\\*\\|sha"  1;
     "~^(?:[^|]*,)?\\s*(?:W/)?\\"(?<registrish_known>sha[^|,\\"]+)\\"\\s*(?:,[^|]*)?\\|\\k<registrish_known>$"  1;
 }

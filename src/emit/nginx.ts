@@ -5,7 +5,7 @@ import type { EmittedLink, Emitter, LinkFarm } from './emitter.ts'
 import { formatLocations, formatMaps, formatServer } from './nginx-config.ts'
 import { listTags, TAG_LIST } from './nginx-map.ts'
 import { LINKS } from './nginx-paths.ts'
-import { FORM, optionOf, PORT, WEB_ROOT } from './options.ts'
+import { FORM, optionOf, PORT, WEB_ROOT, webRootOf } from './options.ts'
 import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
@@ -40,7 +40,9 @@ export const nginx: Emitter = {
   options: [WEB_ROOT, PORT, FORM],
   marker: 'nginx/registry.conf',
   comment: '#',
-  reload: () => 'nginx -s reload',
+  setup: options =>
+    `include ${webRootOf(options)}/nginx/registry.conf once in the http { } of nginx (docker-compose.yml does), then: nginx -s reload`,
+  reload: (_options, changed) => (changed.some(path => path !== farm.folder) ? 'nginx -s reload' : undefined),
   farm,
   check: table => checkRoutes(table),
   async *emit(table, options) {

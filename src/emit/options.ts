@@ -6,6 +6,7 @@ import type { EmitOption, EmitOptions } from './emitter.ts'
 
 export const WEB_ROOT: EmitOption = {
   name: 'web-root',
+  value: 'DIR',
   description: 'what the web server sees as the folder that holds v2/ and its own folder',
   default: '/srv/registrish',
   parse: parseWebRoot,
@@ -13,6 +14,7 @@ export const WEB_ROOT: EmitOption = {
 
 export const PORT: EmitOption = {
   name: 'port',
+  value: 'N',
   description: 'port that the web server listens on',
   default: '5555',
   parse: parsePort,
@@ -20,8 +22,9 @@ export const PORT: EmitOption = {
 
 export const FORM: EmitOption = {
   name: 'form',
+  value: 'FORM',
   description:
-    'constant: a configuration that is written once; map: a list of all tags beside it, which is faster and is read anew after each fetch',
+    'constant: a configuration that is written once; map (nginx only): a list of all tags beside it, which is faster, and is to be read anew after each fetch',
   default: 'constant',
   parse: parseForm,
 }
@@ -31,13 +34,23 @@ export function optionOf(options: EmitOptions, option: EmitOption): string {
   return option.parse(options[option.name] ?? option.default)
 }
 
+/** The web root as the beginning of a path. */
+export function webRootOf(options: EmitOptions): string {
+  return optionOf(options, WEB_ROOT).replace(/\/$/, '')
+}
+
+/** A path below the web root as a word of the shell. */
+export function shellQuote(path: string): string {
+  return /^[A-Za-z0-9_/.,:=@+-]+$/.test(path) ? path : `'${path}'`
+}
+
 /** An absolute path that means itself inside quotes in the configuration of every server here: no quote, variable, placeholder, pattern, comment, nothing to normalise. */
 function parseWebRoot(text: string): string {
   const path = text === '/' ? text : text.replace(/\/$/, '')
   const plain = /^\/(?:[^/\\"'`$%{}<>*?[\]#|\x00-\x1f\x7f]+(?:\/|$))*$/.test(path)
   if (plain && !path.split('/').some(part => part === '.' || part === '..')) return path
   throw new RegistrishError('usage', `--web-root is not a folder that a web server can be told of: ${quote(text)}`, {
-    hint: 'give an absolute path without "..", quotes, control characters and \\ $ % { } < > * ? [ ] # |, for example /srv/registrish',
+    hint: 'give an absolute path without "..", quotes, control characters and \\ $ % { } < > * ? [ ] # |, for example "$PWD" for this folder',
   })
 }
 

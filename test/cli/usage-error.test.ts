@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseCommandLine } from '../../src/cli/parse.ts'
+import { hostNames } from '../../src/emit/hosts.ts'
 
 test.each([
   [['fech'], 'there is no such command: fech', 'did you mean registrish fetch?'],
@@ -13,7 +14,7 @@ test.each([
   [['list', '-o', 'xml'], '--output takes text, json, ndjson, not "xml"', 'registrish list --help shows what there is'],
   [
     ['emit', '--host', 'nginx,iis'],
-    '--host takes nginx, apache, caddy, netlify, htaccess, not "iis"',
+    `--host takes ${hostNames()}, not "iis"`,
     'registrish emit --help shows what there is',
   ],
 ])('%j: %s', async (words, message, hint) => {

@@ -1,6 +1,5 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { execa } from 'execa'
 import { emitHosts } from '../../src/emit/apply.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { type RunningServer, servingContract } from '../contract/serving.ts'
@@ -56,32 +55,18 @@ const HOSTILE = `
 
 /** Both ways to use what is emitted: the whole server, and the snippet in a virtual host of the user's own. */
 describeWith(['apache2'], 'apache', () => {
-  servingContract('apache, the virtual host', root => start(root, {}, () => `IncludeOptional ${root}/apache/*.conf`))
+  servingContract('apache, the virtual host', root => start(root, () => `IncludeOptional ${root}/apache/*.conf`))
   servingContract('apache, everything enabled', root =>
-    start(root, {}, () => `${HOSTILE}\nIncludeOptional ${root}/apache/*.conf`),
+    start(root, () => `${HOSTILE}\nIncludeOptional ${root}/apache/*.conf`),
   )
-  servingContract('apache, the snippet in a virtual host of the user', root => start(root, {}, formatOwn))
+  servingContract('apache, the snippet in a virtual host of the user', root => start(root, formatOwn))
 })
 
-describeWith(['apache2', 'httxt2dbm'], 'apache with a map', () => {
-  servingContract('apache, the virtual host with a map', root =>
-    start(root, { form: 'map' }, () => `IncludeOptional ${root}/apache/*.conf`),
-  )
-})
-
-/** Starts a real Apache on what `emit` wrote, with its map where it has one. */
-async function start(
-  root: string,
-  options: Readonly<Record<string, string>>,
-  format: (root: string, port: number) => string,
-): Promise<RunningServer> {
+/** Starts a real Apache on what `emit` wrote. */
+async function start(root: string, format: (root: string, port: number) => string): Promise<RunningServer> {
   chmodSync(dirname(root), 0o755)
   const port = await findFreePort()
-  const [result] = await emitHosts(openTree(root), [
-    { name: 'apache', options: { ...options, 'web-root': root, port: String(port) } },
-  ])
-  const [map] = (result?.reload ?? '').split(' && apachectl')
-  if (options['form'] === 'map') await execa('sh', ['-c', map ?? ''])
+  await emitHosts(openTree(root), [{ name: 'apache', options: { 'web-root': root, port: String(port) } }])
   return startApacheOn(port, MODULES, format(root, port))
 }
 

@@ -1,8 +1,8 @@
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, onTestFinished, test } from 'vitest'
-import { emitHosts, refreshHosts } from '../../src/emit/apply.ts'
+import { emitHosts } from '../../src/emit/apply.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { makeImage, rootBytes } from '../support/made-images.ts'
@@ -43,39 +43,6 @@ describeWith(['apache2'], 'apache, as it is set up', () => {
   })
 })
 
-describeWith(['apache2', 'httxt2dbm'], 'apache with a map', () => {
-  test('starts before the map is made, then asks the map first, and serves at once what is newer', async () => {
-    const { root } = await makeTree('map of it')
-    const status = async (url: string, tag: string): Promise<number> =>
-      (await fetch(`${url}/v2/app/manifests/${tag}`)).status
-    const emitOn = async (port: number): Promise<string> => {
-      const options = { form: 'map', 'web-root': root, port: String(port) }
-      const [result] = await emitHosts(openTree(root), [{ name: 'apache', options }])
-      return result?.reload ?? ''
-    }
-    const firstPort = await findFreePort()
-    const reload = await emitOn(firstPort)
-    expect(await status(await serve(firstPort, root), 'latest')).toBe(200)
-
-    await makeMap(reload)
-    expect((await readdir(join(root, 'apache'))).filter(name => name.includes('.new'))).toEqual([])
-    const port = await findFreePort()
-    await emitOn(port)
-    const url = await serve(port, root)
-    await writeTree(root, 'app', { newer: await makeImage({ seed: 'newer' }) })
-    const [refreshed] = await refreshHosts(openTree(root))
-    expect(refreshed?.reload).toMatch(/^sh [^&]*update-map\.sh'?$/)
-    expect(await status(url, 'newer')).toBe(200)
-    for (const tag of ['latest', 'newer']) await rm(join(root, 'apache/links/app:', tag))
-    expect([await status(url, 'latest'), await status(url, 'newer')], 'what is gone, whatever the map says').toEqual([
-      404, 404,
-    ])
-    await refreshHosts(openTree(root))
-    await makeMap(refreshed?.reload ?? '')
-    expect([await status(url, 'latest'), await status(url, 'newer')]).toEqual([200, 200])
-  })
-})
-
 async function makeTree(name: string): Promise<{ root: string; image: Awaited<ReturnType<typeof makeImage>> }> {
   const folder = await makeTemporaryFolder()
   await chmod(folder, 0o755)
@@ -91,9 +58,4 @@ async function serve(port: number, root: string): Promise<string> {
   const apache = await startApacheOn(port, MODULES, `Include "${root}/apache/registry.conf"`)
   onTestFinished(apache.close)
   return apache.url
-}
-
-/** Runs what the emitter says, but for what it says to the whole machine. */
-async function makeMap(reload: string): Promise<void> {
-  await execa('sh', ['-c', reload.replace(' && apachectl graceful', '')])
 }

@@ -107,38 +107,14 @@ describe('links of apache', () => {
   })
 })
 
-describe('the map of apache', () => {
-  const map = { form: 'map', 'web-root': '/srv/it' }
+test('the configuration of apache is the same whatever the tree holds', async () => {
+  for (const path of ['apache/registry.conf', 'apache/snippets/locations.conf'])
+    expect(await emit(path, {}, FAMILIES, TAGS)).toBe(await emit(path, {}))
+})
 
-  test('is the only file that depends on the content', async () => {
-    for (const path of ['apache/registry.conf', 'apache/snippets/locations.conf'])
-      expect(await emit(path, map, FAMILIES, TAGS)).toBe(await emit(path, map))
-    expect(await emit('apache/tags.txt', {}, FAMILIES, TAGS)).toBe('')
-  })
-
-  test('has a line per tag', async () => {
-    const others = [route('app', 'manifest', SHA256, OCI_INDEX, SHA256), route('app', 'blob', SHA256, 'a/b', SHA256)]
-    expect(await emit('apache/tags.txt', map, FAMILIES, [...others, ...TAGS])).toBe(
-      `/v2/app/manifests/1.0 application:vnd.oci.image.index.v1+json/${SHA256}\n` +
-        `/v2/a/b/manifests/x application:vnd.example.widget.v3+json/${SHA256}\n`,
-    )
-  })
-
-  test('a reload makes the map anew where the tags changed, and Apache reads what changed besides', () => {
-    const made = apache.reload?.(map, ['apache/tags.txt']) ?? ''
-    expect(made).toBe('sh /srv/it/apache/update-map.sh')
-    expect(apache.reload?.(map, ['apache/tags.txt', 'apache/registry.conf'])).toBe(`${made} && apachectl graceful`)
-    expect(apache.reload?.({}, ['apache/registry.conf'])).toBe('apachectl graceful')
-    const odd = apache.reload?.({ ...map, 'web-root': '/srv/a b;c' }, ['apache/tags.txt']) ?? ''
-    expect(odd.replace(/'[^']*'/g, '')).not.toMatch(/srv|;/)
-  })
-
-  test('is made by a script that renames it into place', async () => {
-    const script = await emit('apache/update-map.sh', { ...map, 'web-root': '/srv/a b;c' })
-    expect(script).toContain("\ncd '/srv/a b;c/apache'\n")
-    expect(script).toContain('\nhttxt2dbm -f SDBM -i tags.txt -o tags.sdbm.new\n')
-    expect(await emit('apache/update-map.sh', {})).toBe('')
-  })
+test('apache reads its configuration anew where that changed, and nothing where links did', () => {
+  expect(apache.reload?.({}, ['apache/registry.conf', 'apache/links'])).toBe('apachectl graceful')
+  expect(apache.reload?.({}, ['apache/links'])).toBeUndefined()
 })
 
 function links(entry: Parameters<NonNullable<typeof apache.farm>['links']>[0]): { path: string }[] {

@@ -38,12 +38,11 @@ function caseOf(setting: Setting): Case {
   const { host, server, tree, folder } = setting
   return {
     name: host.title,
-    needs: [server.program, ...(host.form === 'map' ? server.mapPrograms : [])],
+    needs: [server.program],
     measures: measuresOf(host),
     async setup() {
       const ports = { emitted: await findFreePort(), bare: await findFreePort() }
       await emitFor(host, tree.root, ports.emitted)
-      if (host.form === 'map') await server.makeMap?.(tree.root)
       const side = (content: Site['content']): Side => {
         const place = join(folder, `${host.emitter.name}-${content}`)
         return {
@@ -59,8 +58,7 @@ function caseOf(setting: Setting): Case {
 /** What the aims are: a form that is written once costs the server look-ups at each request, a map costs it time and memory at its start. */
 function measuresOf({ emitter, form }: HostForm): readonly Measure[] {
   const map = form === 'map'
-  const ratio =
-    emitter.name === 'htaccess' ? undefined : map ? (emitter.name === 'nginx' ? '>= 0.75 x' : '>= 0.65 x') : '>= 0.4 x'
+  const ratio = emitter.name === 'htaccess' ? undefined : map ? '>= 0.75 x' : '>= 0.4 x'
   const aim = ratio === undefined ? {} : { aim: ratio }
   return [
     { key: 'byTag', name: 'manifests by tag', unit: '/s', ...aim },

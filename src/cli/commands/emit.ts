@@ -8,6 +8,7 @@ import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
 import { formatReload, formatWarning } from '../refresh.ts'
 import { rootOf } from '../root.ts'
+import { webRootNotes } from '../web-root-notes.ts'
 
 /** Options of all hosts, each once; a name means the same to every host. */
 const OPTIONS: readonly EmitOption[] = [
@@ -33,17 +34,19 @@ export const emit: Command = {
       describe: 'host to write for',
     },
     ...OPTIONS.map(
-      ({ name, description, default: value }): Flag => ({
+      ({ name, value, description, default: first }): Flag => ({
         name,
         type: 'string',
-        value: 'VALUE',
-        describe: `${description} (default: ${value})`,
+        value,
+        describe: `${description}; default: as last time, at first ${first}`,
       }),
     ),
   ],
   examples: [
-    { line: 'registrish emit --host nginx', text: 'for docker-compose up, port 5555' },
+    { line: 'registrish emit --host nginx', text: 'the first time: for docker-compose up, port 5555' },
     { line: 'registrish emit --host nginx --web-root "$PWD" --port 8080', text: 'for an nginx of this machine' },
+    { line: 'registrish emit --host apache,netlify', text: 'for two hosts' },
+    { line: 'registrish emit', text: 'bring all hosts in use up to date' },
   ],
   run: runEmit,
 }
@@ -53,7 +56,7 @@ async function runEmit(args: Arguments, context: RunContext): Promise<number> {
     import('../../emit/apply.ts'),
     import('../../tree/disk-tree.ts'),
   ])
-  const tree = openTree(rootOf(args, { mustExist: false }))
+  const tree = openTree(rootOf(args, { mustExist: true }))
   const given = OPTIONS.flatMap(({ name }) => {
     const value = textOf(args, name)
     return value === undefined ? [] : [[name, value] as const]
@@ -67,16 +70,15 @@ async function runEmit(args: Arguments, context: RunContext): Promise<number> {
   const requests = assignOptions(hosts, given)
   const results = await emitHosts(tree, requests, { signal: context.signal })
   printResults(results, context)
+  for (const { name } of results)
+    for (const [option] of given) if (!knows(name, option)) context.say(`${name}: has no --${option}`)
+  const webRoots = results.flatMap(({ options }) => options['web-root'] ?? [])
+  for (const note of webRootNotes(tree.root, { given: textOf(args, 'web-root'), used: webRoots })) context.say(note)
   return EXIT.done
 }
 
 /** Each option goes to the hosts that have it; one that none of them has is refused where the others are. */
-function assignOptions(
-  hosts: readonly string[],
-  given: readonly (readonly [name: string, value: string])[],
-): readonly HostRequest[] {
-  const knows = (host: string, option: string): boolean =>
-    EMITTERS.some(({ name, options }) => name === host && options.some(known => known.name === option))
+function assignOptions(hosts: readonly string[], given: readonly Given[]): readonly HostRequest[] {
   return hosts.map((name, position) => {
     const options = given.filter(
       ([option]) => knows(name, option) || (position === 0 && !hosts.some(host => knows(host, option))),
@@ -85,16 +87,28 @@ function assignOptions(
   })
 }
 
+type Given = readonly [name: string, value: string]
+
+function knows(host: string, option: string): boolean {
+  return EMITTERS.some(({ name, options }) => name === host && options.some(known => known.name === option))
+}
+
 function printResults(results: readonly HostResult[], { output, print, say }: RunContext): void {
   if (output !== 'text') print(JSON.stringify({ hosts: results }, undefined, output === 'json' ? 2 : undefined))
   for (const result of results) {
     if (output === 'text') for (const line of formatResult(result)) print(line)
-    for (const warning of result.warnings) say(formatWarning(result.title, warning))
-    if (result.reload !== undefined) say(formatReload(result.title, result.reload))
+    for (const warning of result.warnings) say(formatWarning(result.name, warning))
+    if (result.setup !== undefined) say(`${result.name}: to begin with, ${result.setup}`)
+    else if (result.reload !== undefined) say(formatReload(result.name, result.reload))
   }
 }
 
-function formatResult({ title, changed, links }: HostResult): readonly string[] {
-  if (changed.length === 0 && links === 0) return [`${title}: up to date`]
-  return [...changed.map(path => `${title}: ${path}`), ...(links === 0 ? [] : [`${title}: ${count(links, 'link')}`])]
+function formatResult({ name, options, changed, links }: HostResult): readonly string[] {
+  const flags = Object.entries(options).map(([option, value]) => ` --${option} ${value}`)
+  if (changed.length === 0 && links === 0)
+    return [`${name}: up to date${flags.length === 0 ? '' : ` with${flags.join('')}`}`]
+  return [
+    ...changed.map(path => `${name}: wrote ${path}`),
+    ...(links === 0 ? [] : [`${name}: ${count(links, 'link')} made, moved or removed`]),
+  ]
 }

@@ -3,26 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from './nginx.ts'
 import { done, type Hosted } from './registrish.ts'
-import { run } from './run.ts'
 import { startServerProcess } from './server-process.ts'
-import { toolPath, toolSearchPath } from './tools.ts'
+import { toolPath } from './tools.ts'
 
 /** Starts a real Apache of Debian's, with the modules that it enables and the two that registrish needs, on what `registrish emit` writes for a tree; its workers are another user. */
-export async function startApache(root: string, form: 'constant' | 'map' = 'constant'): Promise<Hosted> {
+export async function startApache(root: string): Promise<Hosted> {
   const port = await findFreePort()
   await chmod(root, 0o755)
-  const options = ['--web-root', root, '--port', String(port), '--form', form]
-  const { stdout } = await done(['emit', '--root', root, '--host', 'apache', ...options, '--output', 'json'])
-  // Apache is told nothing: it looks at the map for itself.
-  const reload = async (command: string): Promise<void> => {
-    const [makeMap = ''] = command.split(' && apachectl')
-    await run(toolPath('bash'), ['-c', makeMap], { env: { PATH: toolSearchPath() } })
-  }
-  const [host] = (JSON.parse(stdout) as { readonly hosts: readonly { readonly reload?: string }[] }).hosts
-  if (form === 'map') await reload(host?.reload ?? '')
+  await done(['emit', '--root', root, '--host', 'apache', '--web-root', root, '--port', String(port)])
   const modules = [...DEBIAN_MODULES, 'headers', 'rewrite']
-  const apache = await startApacheOn(port, modules, `IncludeOptional ${root}/apache/*.conf`)
-  return { ...apache, reload }
+  return startApacheOn(port, modules, `IncludeOptional ${root}/apache/*.conf`)
 }
 
 /** Starts a real Apache with a configuration of one's own; answers `/v2/` with 200 when it is ready. */

@@ -27,7 +27,6 @@ const versionArguments = {
   'docker-registry': ['--version'],
   dockerd: ['--version'],
   htpasswd: [],
-  httxt2dbm: ['-v'],
   netlify: ['--version'],
   nginx: ['-v'],
   openssl: ['version'],
