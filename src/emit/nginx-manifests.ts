@@ -18,7 +18,7 @@ export function manifestByDigest({ headers }: Printed): string {
 }
 
 /**
- * By tag, if the list has it and the tag is still there. The file that is sent is that of the digest in the list; where that is gone the disk says what
+ * By tag, if the list has it: a tag that moved or went since then is as it was. The file that is sent is that of the digest in the list; where that is gone the disk says what
  * the tag names now. (`error_page` costs nothing where the file is there; the answer to the second look may fail in turn.)
  */
 export function listedTag({ headers }: Printed, root: string): string {
@@ -27,7 +27,6 @@ export function listedTag({ headers }: Printed, root: string): string {
     'recursive_error_pages on;',
     errorPages('= /v2/.by-tag').trimEnd(),
     `if ($registrish_listed = "") {\n    rewrite ^ /v2/.by-tag last;\n}`,
-    ...absentTag(root),
     `alias ${quoted(`${root}${LINKS}/$registrish_name:/$registrish_listed`)};`,
     ...headersOfTag(headers),
   ])

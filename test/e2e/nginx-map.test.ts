@@ -80,11 +80,17 @@ describeWith(['nginx'], 'nginx with a list of tags', () => {
     expectWhole(await get('latest'), first)
   })
 
-  it('does not find a tag that is gone, nor one that is only spelled like another', async () => {
+  it('does not find a tag that is only spelled like another, nor, after a reload, one that is gone', async () => {
     expect((await get('Latest')).status).toBe(404)
     rmSync(join(tree.root, path('latest')))
     await refresh()
-    const answer = await get('latest')
+    expectWhole(await get('latest'), first)
+    await nginx.reload()
+    let answer = await get('latest')
+    await pollUntil(async () => {
+      answer = await get('latest')
+      return answer.status !== 200
+    })
     expect(answer.status).toBe(404)
     expect(JSON.parse(answer.body.toString())).toMatchObject({ errors: [{ code: 'MANIFEST_UNKNOWN' }] })
   })

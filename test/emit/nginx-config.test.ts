@@ -507,9 +507,6 @@ test('with a list of tags nginx gets this besides, and nothing else differs', ()
             if ($registrish_listed = "") {
                 rewrite ^ /v2/.by-tag last;
             }
-            if (!-f "/srv/registrish/v2/$registrish_name/manifests/$registrish_tag") {
-                rewrite ^ /v2/.absent last;
-            }
             alias "/srv/registrish/nginx/links/$registrish_name:/$registrish_listed";
             if ($registrish_unchanged) {
                 rewrite ^ /v2/.unchanged/tag last;
