@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { link, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -26,6 +26,10 @@ const IMAGES = [
   'team/tools/busybox:latest',
   'signed:latest',
 ] as const
+
+/** Tags that look like something else to a web server, in a nested repository. */
+const ODD_TAGS = ['1.0.gz', 'v1.fr', 'x.js', 'latest.html', 'index.html', '1.var', `t${'0'.repeat(127)}`] as const
+const ODD_REPOSITORY = 'team/tools/busybox'
 
 for (const { name, needs, start } of WEB_SERVERS) {
   describeWith([...needs, 'engine', 'registries', ...podmanNeeds, 'skopeo', 'crane'], `from ${name}`, () => {
@@ -104,6 +108,24 @@ for (const { name, needs, start } of WEB_SERVERS) {
       },
     )
 
+    it.for(ODD_TAGS)('every client pulls the tag %s', async tag => {
+      const { docker, ctr } = sharedEngine()
+      const full = `${server.host}/${ODD_REPOSITORY}:${tag}`
+      const digest = digestOf(`${ODD_REPOSITORY}:latest`)
+      await docker(['pull', '--quiet', full])
+      onTestFinished(() => docker(['rmi', '--force', full]).then(() => undefined))
+      expect((await docker(['image', 'inspect', '--format', '{{json .RepoDigests}}', full])).stdout).toContain(digest)
+      await podman.podman(['pull', '--quiet', '--tls-verify=false', full])
+      onTestFinished(() => podman.podman(['rmi', '--force', full]).then(() => undefined))
+      await ctr(['images', 'pull', '--plain-http', full])
+      onTestFinished(() => ctr(['images', 'rm', full]).then(() => undefined))
+      expect((await ctr(['images', 'ls', `name==${full}`])).stdout).toContain(digest)
+      const inspecting = ['inspect', '--tls-verify=false', '--format', '{{.Digest}}', `docker://${full}`]
+      expect((await run(toolPath('skopeo'), inspecting)).stdout).toBe(digest)
+      expect((await crane(['digest', full])).stdout).toBe(digest)
+      expect((await crane(['validate', '--remote', full])).stdout).toContain('PASS')
+    })
+
     it('docker runs a whole Debian, and the image of 350 MB', async () => {
       const { docker } = sharedEngine()
       for (const [image, command, output] of [
@@ -170,6 +192,8 @@ async function fetchAll(root: string): Promise<void> {
     await done(['fetch', '--root', root, `${plain.host}/${repository}`, '--all-tags'])
   }
   await done(['fetch', '--root', root, `${plain.host}/signed`, 'latest', '--referrers', '--digest-tags'])
+  const manifests = join(root, 'v2', ODD_REPOSITORY, 'manifests')
+  for (const tag of ODD_TAGS) await link(join(manifests, 'latest'), join(manifests, tag))
   await done(['verify', '--root', root])
 }
 
