@@ -5,6 +5,7 @@ import { LINKS } from './apache-farm.ts'
 import { formatLocation } from './apache-headers.ts'
 import { formatPage, formatRules } from './apache-rules.ts'
 import { quoted, requireModules, section } from './apache-text.ts'
+import { prefixOf } from './options.ts'
 
 /** What Apache sees: the folder that holds v2/ and apache/ and the port it listens on. */
 export interface ApachePlace {
@@ -26,7 +27,7 @@ export function formatServer(families: readonly RouteFamily[], place: ApachePlac
 
 /** What a virtual host needs: the rules and all that is said of /v2 and of the folders behind it. */
 export function formatSnippet(families: readonly RouteFamily[], { webRoot }: Pick<ApachePlace, 'webRoot'>): string {
-  const root = webRoot === '/' ? '' : webRoot
+  const root = prefixOf(webRoot)
   return [
     requireModules(),
     section('Directory', quoted(`${root}${LINKS}`), ['Options FollowSymLinks', ...OPEN, formatPage(root).trimEnd()]),

@@ -2,8 +2,7 @@ import { formatApiError } from '../oci/api-error.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import type { Route, RouteFamily, RouteKind } from '../tree/route.ts'
 import type { EmittedLink, LinkFarm, TextFile } from './emitter.ts'
-import { referenceOf } from './route-parts.ts'
-import { typeFolder } from './type-folder.ts'
+import { fallbackFiles, manifestOf } from './route-parts.ts'
 
 /** Where Apache's links stand, below the web root. */
 export const LINKS = '/apache/links'
@@ -12,7 +11,7 @@ export const LINKS = '/apache/links'
 export const READ_ONLY = 'apache/links/:/405'
 
 /** Root-relative path of nothing, which stands for all that is unknown. */
-export const ABSENT: string = 'apache/links/:/nothing'
+export const ABSENT = 'apache/links/:/nothing'
 
 /** Root-relative path of the answer where the tree has no file for a path of that kind: no repository is called so. */
 export function fallbackPath(kind: RouteKind): string {
@@ -28,18 +27,15 @@ export const apacheFarm: LinkFarm = {
   folderOf: repository => `${LINKS.slice(1)}/${repository}:`,
   *files(families: readonly RouteFamily[]): Generator<TextFile> {
     yield { type: 'text', path: READ_ONLY, text: formatApiError('UNSUPPORTED') }
-    for (const { kind, fallback } of families) {
-      if (fallback === undefined) continue
-      yield { type: 'text', path: fallbackPath(kind), text: new TextDecoder().decode(fallback) }
-    }
+    yield* fallbackFiles(families, apacheFarm.folderOf(''))
   },
-  *links({ kind, repository, body, mediaType, digest, path }: Route): Generator<EmittedLink> {
-    if (kind !== 'tag' && kind !== 'manifest') return
-    if (repository === undefined || digest === undefined || !('file' in body)) return
+  *links(route: Route): Generator<EmittedLink> {
+    const manifest = manifestOf(route)
+    if (manifest === undefined) return
+    const { kind, repository, reference, digest, type, mediaType, file } = manifest
     const folder = apacheFarm.folderOf(repository)
-    const named = `${typeFolder(mediaType)}/${digest}`
-    yield { type: 'link', path: `${folder}/${named}`, to: body.file, digest }
+    yield { type: 'link', path: `${folder}/${type}/${digest}`, to: file, digest }
     if (kind === 'tag' || !isManifestType(mediaType))
-      yield { type: 'text', path: `${folder}/${referenceOf({ path })}`, text: `${named}\n` }
+      yield { type: 'text', path: `${folder}/${reference}`, text: `${type}/${digest}\n` }
   },
 }

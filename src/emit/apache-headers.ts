@@ -1,7 +1,7 @@
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
 import { CHOSEN_ERROR, errorDocuments } from './apache-errors.ts'
 import { quoted, section } from './apache-text.ts'
-import { familyOf } from './route-parts.ts'
+import { familyOf, sharedHeaders } from './route-parts.ts'
 
 /** What holds for all answers below /v2: a <Location> is merged last, so that it overrules what folders and the server have been told. */
 export function formatLocation(families: readonly RouteFamily[]): string {
@@ -46,24 +46,22 @@ const CONDITIONS: readonly string[] = [
 
 /** Headers of files: what all kinds have alike is said once, all else for the kinds that have it. The media type is a variable for all of them. */
 function successHeaders(families: readonly RouteFamily[]): readonly string[] {
-  const names = [...new Set(families.flatMap(({ headers }) => Object.keys(headers)))]
+  const headers = sharedHeaders(families).filter(({ name }) => name !== 'Content-Type')
+  const names = [...new Set(headers.map(({ name }) => name))]
   return [
     'Header unset Last-Modified',
     'Header unset Expires',
-    ...names.flatMap(name => {
-      if (name === 'Content-Type') return ['Header set Content-Type "%{REGISTRISH_TYPE}e" env=REGISTRISH_TYPE']
-      const values = new Map<string, RouteKind[]>()
-      for (const { kind, headers } of families) {
-        const value = headers[name]
-        if (value !== undefined) values.set(value, [...(values.get(value) ?? []), kind])
-      }
-      const lines = [`Header always unset ${name}`, `Header unset ${name}`]
-      for (const [value, kinds] of values) {
-        const condition = kinds.length === families.length ? FOUND : isOneOf(kinds)
-        lines.push(`Header set ${name} ${formatValue(value)} ${condition}`)
-      }
-      return lines
-    }),
+    'Header set Content-Type "%{REGISTRISH_TYPE}e" env=REGISTRISH_TYPE',
+    ...names.flatMap(name => [
+      `Header always unset ${name}`,
+      `Header unset ${name}`,
+      ...headers
+        .filter(header => header.name === name)
+        .map(({ value, kinds }) => {
+          const condition = kinds.length === families.length ? FOUND : isOneOf(kinds)
+          return `Header set ${name} ${formatValue(value)} ${condition}`
+        }),
+    ]),
   ]
 }
 

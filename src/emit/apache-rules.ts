@@ -1,3 +1,4 @@
+import type { ApiErrorCode } from '../oci/api-error.ts'
 import { DIGEST_PATTERN } from '../oci/digest.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { TAG_PATTERN } from '../oci/name.ts'
@@ -87,14 +88,13 @@ function page(root: string): string {
 export function formatPage(root: string): string {
   const list = `file('${root}/v2/' . reqenv('REGISTRISH_NAME') . '/tags/list')`
   const rest = String.raw`m#^([^|]+)\|\{\x22name\x22:\x22[^\x22]*\x22,\x22tags\x22:\[.*?\x22\1\x22,?([^\]]*)\]#`
-  const asked = condition('%{ENV:REGISTRISH_LAST}', '!^\\z')
   const answer = (tags: string): string =>
     rule('^', '-', ['R=200', 'END', 'E=REGISTRISH_KIND:page', `E=REGISTRISH_REST:${tags}`, ...UNCODED])
   return [
     'RewriteEngine On\n',
     condition('expr', `reqenv('REGISTRISH_LAST') . '|' . ${list} =~ ${rest}`),
     answer('%2'),
-    asked,
+    condition('%{ENV:REGISTRISH_LAST}', '!^\\z'),
     answer(''),
   ].join('')
 }
@@ -107,7 +107,7 @@ function document(root: string, kind: 'tags' | 'referrers', type: string): strin
 
 /** 404 for all else, with the code that says what is missing: as a file that is not there, since `R=404` would answer before Apache has asked for a password. */
 function unknown(root: string): readonly string[] {
-  const answer = (pattern: string, code: Parameters<typeof chooseError>[0]): string =>
+  const answer = (pattern: string, code: ApiErrorCode): string =>
     rule(pattern, `${root}/${ABSENT}`, ['END', chooseError(code)])
   const known = condition(`${root}/v2/$1/manifests`, '-d')
   return [

@@ -1,8 +1,7 @@
 import { isManifestType } from '../oci/media-types.ts'
 import type { Route } from '../tree/route.ts'
 import type { EmittedLink, LinkFarm } from './emitter.ts'
-import { referenceOf } from './route-parts.ts'
-import { typeFolder } from './type-folder.ts'
+import { manifestOf } from './route-parts.ts'
 
 /** Where Caddy's links stand, below the web root. */
 export const LINKS = '/caddy/links'
@@ -16,16 +15,14 @@ export const LINKS = '/caddy/links'
 export const caddyFarm: LinkFarm = {
   folder: LINKS.slice(1),
   folderOf: repository => `${LINKS.slice(1)}/${repository}:`,
-  *links({ kind, repository, body, mediaType, digest, path }: Route): Generator<EmittedLink> {
-    if (kind !== 'tag' && kind !== 'manifest') return
-    if (repository === undefined || digest === undefined || !('file' in body)) return
+  *links(route: Route): Generator<EmittedLink> {
+    const manifest = manifestOf(route)
+    if (manifest === undefined) return
+    const { kind, repository, reference, digest, type, mediaType, file } = manifest
     const folder = caddyFarm.folderOf(repository)
-    const type = typeFolder(mediaType)
     const usual = isManifestType(mediaType)
-    const named = usual ? `${type}/${digest}` : `:${digest}/${type}`
-    yield { type: 'link', path: `${folder}/${named}`, to: body.file, digest }
-    const tag = referenceOf({ path })
-    const entry = usual ? `${type}:${digest}` : digest
-    if (kind === 'tag') yield { type: 'link', path: `${folder}/${tag}/${entry}`, to: body.file, digest }
+    const [named, entry] = usual ? [`${type}/${digest}`, `${type}:${digest}`] : [`:${digest}/${type}`, digest]
+    yield { type: 'link', path: `${folder}/${named}`, to: file, digest }
+    if (kind === 'tag') yield { type: 'link', path: `${folder}/${reference}/${entry}`, to: file, digest }
   },
 }

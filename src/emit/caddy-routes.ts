@@ -1,5 +1,5 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
-import { COMPONENT_PATTERN, TAG_PATTERN } from '../oci/name.ts'
+import { NAME_PATTERN, TAG_PATTERN } from '../oci/name.ts'
 import type { RouteFamily, RouteKind } from '../tree/route.ts'
 import { answerError } from './caddy-errors.ts'
 import { LINKS } from './caddy-farm.ts'
@@ -7,11 +7,10 @@ import { manifestByDigest, manifestByTag } from './caddy-manifests.ts'
 import { NOT_OURS, sendFile, unchanged } from './caddy-send.ts'
 import { laterTags } from './caddy-tags.ts'
 import { block, type Printed, printFamily, quoted } from './caddy-text.ts'
-import { ANY_NAME } from './name-patterns.ts'
+import { ANY_NAME, RESERVED } from './name-patterns.ts'
 
 /** Go's expressions cannot look ahead: what `EXACT_NAME` leaves out is left out by a second one. */
-const NAME = `${COMPONENT_PATTERN}(?:/${COMPONENT_PATTERN})*`
-const RESERVED = '(?:^|/)(?:manifests|blobs|tags|referrers|index\\.json)(?:/|$)'
+const RESERVED_PART = `(?:^|/)${RESERVED}(?:/|$)`
 
 const NAMED = '{http.regexp.registrish.1}'
 const REFERENCE = '{http.regexp.registrish.2}'
@@ -35,7 +34,7 @@ export function contentRoutes(families: readonly RouteFamily[], root: string): r
         ]),
       ]),
     ]),
-    ...at('referrers', `^/v2/(${NAME})/referrers/(${DIGEST_PATTERN})$`, referrers(print('referrers'), root)),
+    ...at('referrers', `^/v2/(${NAME_PATTERN})/referrers/(${DIGEST_PATTERN})$`, referrers(print('referrers'), root)),
     ...at('catalog', '^/v2/_catalog$', [there(root, '/v2/_catalog', document(print('catalog'), root, '/v2/_catalog'))]),
     known(answerError(404, 'MANIFEST_UNKNOWN')),
     ...answerError(404, 'NAME_UNKNOWN'),
@@ -115,7 +114,7 @@ const RANGE = '(?:[0-9]{1,18}-[0-9]{0,18}|-0{0,17}[1-9][0-9]{0,17})'
 function referrers(printed: Printed, root: string): readonly string[] {
   const file = `/v2/${NAMED}/referrers/${REFERENCE}`
   return [
-    block('@registrish_free not', [`vars_regexp ${NAMED} ${quoted(RESERVED)}`]),
+    block('@registrish_free not', [`vars_regexp ${NAMED} ${quoted(RESERVED_PART)}`]),
     block('route @registrish_free', [
       known([there(root, file, document(printed, root, file))]),
       block('header', printed.headers({})),

@@ -2,7 +2,8 @@ import { formatRegistry, formatSite } from './caddy-config.ts'
 import { caddyFarm } from './caddy-farm.ts'
 import { checkRoutes } from './check-routes.ts'
 import type { EmitOptions, Emitter } from './emitter.ts'
-import { optionOf, PORT, shellQuote, WEB_ROOT, webRootOf } from './options.ts'
+import { optionOf, PORT, WEB_ROOT, webRootOf } from './options.ts'
+import { shellQuote } from './shell-quote.ts'
 
 /**
  * Caddy 2, any stock build (tested with 2.6.2 and 2.10.0): a configuration that is written once. What a file's name in v2/ cannot say, its media type and

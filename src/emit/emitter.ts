@@ -73,13 +73,7 @@ export interface EmitProblem {
 
 /** What a host can hold, as far as it is published. */
 interface HostLimits {
-  /** Bytes. */
-  readonly largestFile?: number
-  readonly files?: number
   readonly filesPerFolder?: number
-  readonly rules?: number
-  /** Characters. */
-  readonly longestLine?: number
 }
 
 /** One static host: prints the route table in that host's tongue. Pure: no disk, clock or environment; the same table gives the same bytes. */

@@ -1,4 +1,5 @@
 import type { Route, RouteTable } from '../tree/route.ts'
+import { byRepository } from './by-repository.ts'
 import { checkTable, type Job } from './check.ts'
 import type { EmitProblem } from './emitter.ts'
 import { removeStrayLinks, writeLinks } from './write-links.ts'
@@ -43,21 +44,6 @@ export async function refreshFarm(
   for (const repository of gone) links += await writeLinks(place, repository, [])
   if (repositories === undefined) links += removeStrayLinks(place, new Set([...done].map(farm.folderOf)))
   return { links, warnings }
-}
-
-/** The routes of one repository after the other: a table is sorted so. */
-async function* byRepository(routes: AsyncIterable<Route>): AsyncGenerator<readonly [string, readonly Route[]]> {
-  let current: { readonly repository: string; readonly routes: Route[] } | undefined
-  for await (const route of routes) {
-    const { repository } = route
-    if (repository === undefined) continue
-    if (current?.repository !== repository) {
-      if (current !== undefined) yield [current.repository, current.routes]
-      current = { repository, routes: [] }
-    }
-    current.routes.push(route)
-  }
-  if (current !== undefined) yield [current.repository, current.routes]
 }
 
 function tableOf({ families }: RouteTable, routes: readonly Route[]): RouteTable {

@@ -5,8 +5,7 @@ import { section } from './apache-text.ts'
 import type { EmittedLink, LinkFarm, TextFile } from './emitter.ts'
 import { formatListRules } from './htaccess-list.ts'
 import { KIND } from './htaccess-text.ts'
-import { referenceOf } from './route-parts.ts'
-import { typeFolder } from './type-folder.ts'
+import { fallbackFiles, manifestOf, type RoutedManifest } from './route-parts.ts'
 
 /** Where the links stand, below the web root. */
 export const LINKS = '/htaccess/links'
@@ -31,28 +30,26 @@ export const htaccessFarm: LinkFarm = {
   folderOf: repository => `${LINKS.slice(1)}/${repository}:`,
   *files(families: readonly RouteFamily[]): Generator<TextFile> {
     yield { type: 'text', path: READ_ONLY.slice(1), text: formatApiError('UNSUPPORTED') }
-    for (const { kind, fallback } of families)
-      if (fallback !== undefined)
-        yield { type: 'text', path: fallbackPath(kind).slice(1), text: new TextDecoder().decode(fallback) }
+    yield* fallbackFiles(families, htaccessFarm.folderOf(''))
   },
   *links(route: Route): Generator<EmittedLink> {
-    const { kind, repository, body, mediaType, digest, path } = route
-    if (repository === undefined) return
-    const folder = htaccessFarm.folderOf(repository)
-    if (kind === 'tags' && 'bytes' in body) {
-      yield {
-        type: 'text',
-        path: `${folder}/${LIST}/.htaccess`,
-        text: formatRules(formatListRules(mediaType, body.bytes)),
-      }
-    } else if ((kind === 'tag' || kind === 'manifest') && 'file' in body && digest !== undefined) {
-      const named = `${folder}/${typeFolder(mediaType)}/${digest}`
-      yield { type: 'link', path: named, to: body.file, digest }
-      const reference = referenceOf({ path })
-      if (kind === 'tag' || !isManifestType(mediaType))
-        yield { type: 'text', path: `${folder}/${reference}/.htaccess`, text: formatEntry(`/${named}`) }
+    const manifest = manifestOf(route)
+    if (manifest !== undefined) yield* manifestLinks(manifest)
+    else if (route.kind === 'tags' && route.repository !== undefined && 'bytes' in route.body) {
+      const folder = htaccessFarm.folderOf(route.repository)
+      const text = formatRules(formatListRules(route.mediaType, route.body.bytes))
+      yield { type: 'text', path: `${folder}/${LIST}/.htaccess`, text }
     }
   },
+}
+
+function* manifestLinks(manifest: RoutedManifest): Generator<EmittedLink> {
+  const { kind, repository, reference, digest, type, mediaType, file } = manifest
+  const folder = htaccessFarm.folderOf(repository)
+  const named = `${folder}/${type}/${digest}`
+  yield { type: 'link', path: named, to: file, digest }
+  if (kind === 'tag' || !isManifestType(mediaType))
+    yield { type: 'text', path: `${folder}/${reference}/.htaccess`, text: formatEntry(`/${named}`) }
 }
 
 /** Only who came here by a rule is sent on; for anybody else the rules of the root hold, which know nothing of it. */

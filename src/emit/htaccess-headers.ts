@@ -3,6 +3,7 @@ import { JSON_TYPE } from '../oci/media-types.ts'
 import type { RouteFamily } from '../tree/route.ts'
 import { quoted } from './apache-text.ts'
 import { DIGEST, KIND, TYPE } from './htaccess-text.ts'
+import { sharedHeaders } from './route-parts.ts'
 
 /**
  * Apache keeps two tables of headers and sends both, so what the hoster has put into either goes first. Ours stand in the one that is also sent
@@ -32,21 +33,13 @@ interface Header {
 
 /** Each header once, with all kinds of answers that bear it. Content-Type is the rules' (their `T=` also tells Apache's filters). */
 function foundHeaders(families: readonly RouteFamily[]): readonly Header[] {
-  const kinds = new Map<string, { readonly name: string; readonly value: string; readonly kinds: string[] }>()
-  for (const { kind, headers } of families) {
-    for (const [name, template] of Object.entries(headers)) {
-      if (name === 'Content-Type') continue
-      const value = template.replace('{digest}', `%{${DIGEST}}e`)
-      const entry = kinds.get(`${name}:${value}`) ?? { name, value, kinds: [] }
-      entry.kinds.push(`'${kind}'`)
-      kinds.set(`${name}:${value}`, entry)
-    }
-  }
-  return [...kinds.values()].map(entry => ({
-    name: entry.name,
-    value: entry.value,
-    where: `%{REQUEST_STATUS} -lt 400 && reqenv('${KIND}') in {${entry.kinds.join(',')}}`,
-  }))
+  return sharedHeaders(families)
+    .filter(({ name }) => name !== 'Content-Type')
+    .map(({ name, value, kinds }) => ({
+      name,
+      value: value.replace('{digest}', `%{${DIGEST}}e`),
+      where: `%{REQUEST_STATUS} -lt 400 && reqenv('${KIND}') in {${kinds.map(kind => `'${kind}'`).join(',')}}`,
+    }))
 }
 
 const FAILED = '%{REQUEST_STATUS} -ge 400'

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import type { EmitOptions, Emitter } from './emitter.ts'
+import { shellQuote } from './shell-quote.ts'
 
 /** Longest first line that is read, in bytes. */
 const LONGEST_LINE = 16_384
@@ -61,10 +62,6 @@ export function readFirstLine(path: string): string | undefined {
 
 function startOf({ name, comment }: Emitter): string {
   return `${comment} registrish emit --host ${name}`
-}
-
-function shellQuote(text: string): string {
-  return /^[A-Za-z0-9_/.,:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** Takes apart what {@link shellQuote} put together; undefined for anything else. */

@@ -1,6 +1,7 @@
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { versionPath } from '../tree/layout.ts'
 import type { Route, RouteFamily, RouteKind, RouteTable } from '../tree/route.ts'
+import { byRepository } from './by-repository.ts'
 import {
   ascending,
   depthOf,
@@ -11,7 +12,7 @@ import {
   rewritten,
   servedPath,
 } from './netlify-text.ts'
-import { familyOf } from './route-parts.ts'
+import { familyOf, sharedHeaders } from './route-parts.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -34,21 +35,11 @@ export async function* formatHeaders(table: RouteTable, findings: Findings): Asy
   const { families } = table
   yield `# What holds for every answer.\n${formatRule('/*', commonHeaders(families))}`
   yield '\n# Manifests: values are literal, so each tag and each digest needs rules of its own.\n'
-  let repository: string | undefined
-  let manifests: Route[] = []
-  for await (const route of table.routes()) {
-    if (route.repository === undefined) continue
-    if (route.repository !== repository) {
-      yield* formatManifests(manifests, families)
-      manifests = []
-      repository = route.repository
-      findings.depths.add(depthOf(repository))
-    }
-    if (isManifest(route)) manifests.push(route)
-    const redirect = formatRedirect(route)
-    if (redirect !== undefined) findings.redirects.push(redirect)
+  for await (const [repository, routes] of byRepository(table.routes())) {
+    findings.depths.add(depthOf(repository))
+    for (const redirect of routes.map(formatRedirect)) if (redirect !== undefined) findings.redirects.push(redirect)
+    yield* formatManifests(routes.filter(isManifest), families)
   }
-  yield* formatManifests(manifests, families)
   yield formatFamilies(families, ascending(findings.depths))
   findings.complete = true
 }
@@ -112,9 +103,8 @@ function formatFamilies(families: readonly RouteFamily[], depths: readonly numbe
 
 /** Headers that all families have alike. */
 function commonHeaders(families: readonly RouteFamily[]): Headers {
-  const [first, ...others] = families
-  const entries = Object.entries(first?.headers ?? {})
-  return Object.fromEntries(entries.filter(([name, value]) => others.every(({ headers }) => headers[name] === value)))
+  const common = sharedHeaders(families).filter(({ kinds }) => kinds.length === families.length)
+  return Object.fromEntries(common.map(({ name, value }) => [name, value]))
 }
 
 function familyHeaders(families: readonly RouteFamily[], kind: RouteKind): Headers {

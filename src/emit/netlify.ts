@@ -5,6 +5,7 @@ import type { EmittedFile, Emitter } from './emitter.ts'
 import { checkNetlify, MOST_FILES } from './netlify-check.ts'
 import { type Findings, formatHeaders } from './netlify-headers.ts'
 import { formatRedirects } from './netlify-redirects.ts'
+import { familyOf } from './route-parts.ts'
 
 /**
  * Netlify publishes v2/ itself (netlify.toml says so), with rules in two files that stand there: what a file's name cannot say needs a rule for each tag and digest.
@@ -30,7 +31,7 @@ export const netlify: Emitter = {
 }
 
 function noReferrers({ families }: RouteTable): string {
-  const fallback = families.find(({ kind }) => kind === 'referrers')?.fallback
+  const fallback = familyOf(families, 'referrers').fallback
   if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
   return new TextDecoder().decode(fallback)
 }

@@ -6,6 +6,7 @@ import { contentLocations, type NginxForm } from './nginx-locations.ts'
 import { formatListMaps } from './nginx-map.ts'
 import { formatPageMaps } from './nginx-pages.ts'
 import { quoted } from './nginx-text.ts'
+import { prefixOf } from './options.ts'
 
 /** What nginx sees: the folder that holds v2/ and nginx/, and the port it listens on; and how it finds tags. */
 export interface NginxPlace {
@@ -78,7 +79,7 @@ ${indent(formatLocations(families, place))}}
 
 /** What a server needs: the locations below /v2/, and what keeps writes out. */
 export function formatLocations(families: readonly RouteFamily[], { webRoot, form }: Omit<NginxPlace, 'port'>): string {
-  const root = webRoot === '/' ? '' : webRoot
+  const root = prefixOf(webRoot)
   const blocks = [...contentLocations(families, { root, form }), errors(root)]
   return `# The registry is read-only.
 if ($registrish_refused) {

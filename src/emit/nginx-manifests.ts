@@ -41,7 +41,7 @@ export function manifestByTag(
     ...(match === ANY_TAG ? [] : ['internal;']),
     ...UNTYPED,
     `# Without this look nginx would log each tag that is not there as a failure.`,
-    ...absentTag(root),
+    `if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    rewrite ^ /v2/.absent last;\n}`,
     ...followLink(root, '$registrish_tag'),
     ...headersOfTag(headers),
   ])
@@ -49,12 +49,6 @@ export function manifestByTag(
 
 /** The path of any tag. */
 export const ANY_TAG: string = `~ "^/v2/(?<registrish_name>${ANY_NAME})/manifests/(?<registrish_tag>${TAG_PATTERN})\\z"`
-
-function absentTag(root: string): readonly string[] {
-  return [
-    `if (!-f ${quoted(`${root}/v2/$registrish_name/manifests/$registrish_tag`)}) {\n    rewrite ^ /v2/.absent last;\n}`,
-  ]
-}
 
 function headersOfTag(headers: Printed['headers']): readonly string[] {
   return [

@@ -1,6 +1,7 @@
 import { DIGEST_PATTERN } from '../oci/digest.ts'
 import type { RouteTable } from '../tree/route.ts'
 import { quoted } from './nginx-text.ts'
+import { prefixOf } from './options.ts'
 import { referenceOf } from './route-parts.ts'
 import { typeFolder } from './type-folder.ts'
 
@@ -12,7 +13,7 @@ export const TAG_LIST = 'nginx/snippets/tags.map'
  * all of http { }, else nginx does not start, and only the user knows what comes before. Without them it warns.
  */
 export function formatListMaps(webRoot: string): string {
-  const root = webRoot === '/' ? '' : webRoot
+  const root = prefixOf(webRoot)
   return `
 # What each tag named when nginx read this list. It is only a short cut: a tag that is not in it, or whose manifest is
 # gone, is looked up on the disk. Should nginx warn that it could not build an optimal map_hash, it is slower by little;

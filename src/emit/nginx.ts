@@ -6,8 +6,7 @@ import { formatLocations, formatMaps, formatServer } from './nginx-config.ts'
 import { listTags, TAG_LIST } from './nginx-map.ts'
 import { LINKS } from './nginx-paths.ts'
 import { FORM, optionOf, PORT, WEB_ROOT, webRootOf } from './options.ts'
-import { referenceOf } from './route-parts.ts'
-import { typeFolder } from './type-folder.ts'
+import { manifestOf } from './route-parts.ts'
 
 /**
  * `alpine:/latest` is a symbolic link to `<type>:<subtype>/<digest>` beside it, so that where it leads says the manifest's media type and digest. No repository
@@ -17,14 +16,15 @@ import { typeFolder } from './type-folder.ts'
 const farm: LinkFarm = {
   folder: LINKS.slice(1),
   folderOf: repository => `${LINKS.slice(1)}/${repository}:`,
-  *links({ kind, repository, body, mediaType, digest, path }: Route): Generator<EmittedLink> {
-    if (kind !== 'tag' && kind !== 'manifest') return
-    if (repository === undefined || digest === undefined || !('file' in body)) return
+  *links(route: Route): Generator<EmittedLink> {
+    const manifest = manifestOf(route)
+    if (manifest === undefined) return
+    const { kind, repository, reference, digest, type, mediaType, file } = manifest
     const folder = farm.folderOf(repository)
-    const named = `${folder}/${typeFolder(mediaType)}/${digest}`
-    yield { type: 'link', path: named, to: body.file, digest }
-    if (kind === 'tag') yield { type: 'symlink', path: `${folder}/${referenceOf({ path })}`, to: named }
-    else if (!isManifestType(mediaType)) yield { type: 'symlink', path: `${folder}/${digest}`, to: named }
+    const named = `${folder}/${type}/${digest}`
+    yield { type: 'link', path: named, to: file, digest }
+    if (kind === 'tag' || !isManifestType(mediaType))
+      yield { type: 'symlink', path: `${folder}/${reference}`, to: named }
   },
 }
 

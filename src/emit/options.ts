@@ -34,14 +34,14 @@ export function optionOf(options: EmitOptions, option: EmitOption): string {
   return option.parse(options[option.name] ?? option.default)
 }
 
-/** The web root as the beginning of a path. */
+/** The web root as the beginning of a path: '' for "/". */
 export function webRootOf(options: EmitOptions): string {
-  return optionOf(options, WEB_ROOT).replace(/\/$/, '')
+  return prefixOf(optionOf(options, WEB_ROOT))
 }
 
-/** A path below the web root as a word of the shell. */
-export function shellQuote(path: string): string {
-  return /^[A-Za-z0-9_/.,:=@+-]+$/.test(path) ? path : `'${path}'`
+/** A folder as the beginning of a path: '' for "/". */
+export function prefixOf(folder: string): string {
+  return folder === '/' ? '' : folder
 }
 
 /** An absolute path that means itself inside quotes in the configuration of every server here: no quote, variable, placeholder, pattern, comment, nothing to normalise. */

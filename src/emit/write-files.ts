@@ -14,12 +14,11 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import type { EmitOptions, EmittedFile, Emitter } from './emitter.ts'
-import { formatMarker, isOurs, readFirstLine } from './marker.ts'
+import { formatMarker, isInUse, isOurs, readFirstLine } from './marker.ts'
 
 /** Refuses to go on where one of the files is someone's own: it is there and its first line is not ours. @throws RegistrishError `conflict`. */
 export async function refuseForeign(root: string, emitter: Emitter, files: readonly EmittedFile[]): Promise<void> {
-  const marker = readFirstLine(join(root, emitter.marker))
-  const inUse = marker !== undefined && isOurs(emitter, marker)
+  const inUse = isInUse(root, emitter)
   for (const { path, chunks, bare } of files) {
     const line = readFirstLine(join(root, path))
     if (line === undefined || isOurs(emitter, line)) continue

@@ -17,7 +17,7 @@ const NAME = new RegExp(`^${NAME_PATTERN}$`)
 const LONGEST_NAME = 255
 
 /** Names of a tree's own folders and files, which no component of a repository in a tree may bear. */
-const RESERVED = new Set(['manifests', 'blobs', 'tags', 'referrers', 'index.json'])
+export const RESERVED_NAMES: readonly string[] = ['manifests', 'blobs', 'tags', 'referrers', 'index.json']
 
 /** Whether `text` is a tag. */
 export function isTag(text: string): boolean {
@@ -73,5 +73,5 @@ export function isTreeRepository(text: string): boolean {
 
 /** Whether a path component belongs to the tree itself. */
 export function isReserved(component: string): boolean {
-  return RESERVED.has(component) || component.startsWith('_')
+  return RESERVED_NAMES.includes(component) || component.startsWith('_')
 }

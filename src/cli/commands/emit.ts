@@ -79,10 +79,8 @@ async function runEmit(args: Arguments, context: RunContext): Promise<number> {
 
 /** Each option goes to the hosts that have it; one that none of them has is refused where the others are. */
 function assignOptions(hosts: readonly string[], given: readonly Given[]): readonly HostRequest[] {
-  return hosts.map((name, position) => {
-    const options = given.filter(
-      ([option]) => knows(name, option) || (position === 0 && !hosts.some(host => knows(host, option))),
-    )
+  return hosts.map(name => {
+    const options = given.filter(([option]) => knows(name, option) || !hosts.some(host => knows(host, option)))
     return { name, options: Object.fromEntries(options) }
   })
 }

@@ -25,7 +25,7 @@ export interface Hosted {
   readonly host: string
   readonly url: string
   /** Does what the command that `emit` printed would do to a server that was started by it. */
-  readonly reload?: (command: string) => Promise<void>
+  readonly reload?: () => Promise<void>
   readonly close: () => Promise<void>
 }
 

@@ -97,7 +97,7 @@ async function moveTag(
     if (await tree.tag(repository, tag, parseDigest(digest))) counts.moves += 1
     await rebuildDocuments(root, [repository])
     const [host] = await refreshHosts(tree, { repositories: [repository] })
-    if (host?.reload !== undefined) await server.reload?.(host.reload)
+    if (host?.reload !== undefined) await server.reload?.()
     await setImmediate()
   }
 }
