@@ -67,5 +67,6 @@ try {
   process.exitCode = await main()
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+  if (error instanceof TypeError) console.error('usage: npm run bench -- [--list] [--quick] [--json FILE] [NAME...]')
   process.exitCode = 1
 }

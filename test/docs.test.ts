@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { EMITTERS, findEmitter } from '../src/emit/hosts.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGES = [
@@ -26,6 +27,21 @@ describe('the documentation', () => {
   test.each(PAGES)('links to what is there: %s', page => {
     const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, target]) => target ?? '')
     expect(targets.filter(target => !existsSync(join(ROOT, dirname(page), target)))).toEqual([])
+  })
+
+  test.each(EMITTERS.map(({ name }) => name))('has a row and a page for the host %s', name => {
+    const emitter = findEmitter(name)
+    expect(read('docs/hosts.md')).toContain(`](hosts/${name}.md)`)
+    const page = read(`docs/hosts/${name}.md`)
+    const lines = (/```sh\n(.*?)```/s.exec(page)?.[1] ?? '').trimEnd().split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toBe('registrish fetch alpine latest')
+    expect(lines[1]).toMatch(new RegExp(`^registrish emit --host ${name}(?: --[a-z-]+ \\S+)*$`))
+    const flags = [...(lines[1] ?? '').matchAll(/--([a-z-]+)/g)].map(([, flag]) => flag)
+    const known = ['host', ...emitter.options.map(option => option.name)]
+    expect(flags.filter(flag => !known.includes(flag ?? ''))).toEqual([])
+    for (const { name: option } of emitter.options) expect(page).toContain(`--${option}`)
+    expect(read('README.md')).toContain(name)
   })
 
   test('explains every error code and every exit code', () => {

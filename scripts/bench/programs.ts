@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { findProgram } from '../shared/find-program.ts'
 
 /** What a program took. Where /proc does not say, figures are NaN. */
 export interface Cost {
@@ -81,20 +80,4 @@ export function readCpu(pid: number): number {
     .replace(/^.*\) /s, '')
     .split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-/** The path of a program: PATH, then where Go and Debian put programs that a user's PATH may lack. */
-function findProgram(name: string): string | undefined {
-  const added = [process.env['GOBIN'] ?? '', join(homedir(), 'go/bin'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...added].filter(folder => folder !== '')
-  return [name, ...folders.map(folder => join(folder, name))].filter(path => path.startsWith('/')).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,6 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
+import { findProgram, searchFolders } from '../../../scripts/shared/find-program.ts'
 import { findHostTool, isHostTool } from './host-tools.ts'
 import { run } from './run.ts'
 
@@ -36,15 +35,12 @@ const versionArguments = {
   unshare: ['--version'],
 } as const
 
-/** The path of a tool: PATH first, then `$GOBIN`, `~/go/bin` and the system folders that a user's PATH may lack. */
+/** The path of a tool; undefined where it is not here. */
 function findTool(tool: Tool): string | undefined {
-  if (isHostTool(tool)) return findHostTool(tool)
-  return searchFolders()
-    .map(folder => join(folder, tool))
-    .find(isExecutable)
+  return isHostTool(tool) ? findHostTool(tool) : findProgram(tool)
 }
 
-/** Like {@link findTool}, for tests that run only where the tool is; throws a {@link NotHereError} where it is not. */
+/** The path of a tool, for tests that run only where it is; throws a {@link NotHereError} where it is not. */
 export function toolPath(tool: Tool): string {
   const path = findTool(tool)
   if (path === undefined) throw new NotHereError(absence(tool))
@@ -77,7 +73,7 @@ export function requireAll(needs: readonly (Tool | 'root')[]): void {
   if (reason !== undefined) throw new NotHereError(reason)
 }
 
-/** PATH for child processes, with the folders that {@link findTool} adds. */
+/** PATH for child processes, with the folders that {@link findProgram} adds. */
 export function toolSearchPath(): string {
   return searchFolders().join(delimiter)
 }
@@ -86,19 +82,4 @@ const wayOut = 'scripts/e2e-setup.sh installs what is missing'
 
 function absence(tool: Tool): string {
   return `${tool} is not here; scripts/e2e-setup.sh installs it`
-}
-
-function searchFolders(): readonly string[] {
-  const { PATH = '', GOBIN } = process.env
-  const added = [GOBIN ?? '', join(homedir(), 'go/bin'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  return [...PATH.split(delimiter), ...added].filter(folder => folder !== '')
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
