@@ -107,6 +107,6 @@ function formatResult({ name, options, changed, links }: HostResult): readonly s
     return [`${name}: up to date${flags.length === 0 ? '' : ` with${flags.join('')}`}`]
   return [
     ...changed.map(path => `${name}: wrote ${path}`),
-    ...(links === 0 ? [] : [`${name}: ${count(links, 'link')} made, moved or removed`]),
+    ...(links === 0 ? [] : [`${name}: changed ${count(links, 'link')}`]),
   ]
 }
