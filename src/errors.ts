@@ -108,7 +108,7 @@ const FILE_REASONS: Readonly<
   ENOSPC: {
     code: 'no-space',
     text: 'no space left on the device',
-    hint: 'free some space and run the same command again: what was downloaded is kept and resumed',
+    hint: 'free some space (or, where df -i shows that they are used up, inodes) and run the same command again: what was downloaded is kept and resumed',
   },
   EDQUOT: {
     code: 'no-space',

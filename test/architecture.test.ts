@@ -77,6 +77,7 @@ describe('a program that breaks the law is found out', () => {
     'a log line': [onlyCliPrints, { 'copy/a.ts': "console.log('here')" }],
     'a write to the terminal': [onlyCliPrints, { 'http/a.ts': 'process.stderr.write(text)' }],
     'undici outside http': [heavyLibrariesAreLazy, { 'registry/a.ts': "const { Agent } = await import('undici')" }],
+    'a part of undici at once': [heavyLibrariesAreLazy, { 'http/a.ts': "import x from 'undici/lib/x.js'" }],
     'undici at once': [heavyLibrariesAreLazy, { 'http/a.ts': "import { Agent } from 'undici'" }],
     'execa at once': [heavyLibrariesAreLazy, { 'fetch/a.ts': "import { type Options, execa } from 'execa'" }],
     'yargs in the library': [heavyLibrariesAreLazy, { 'fetch/a.ts': "import yargs from 'yargs'" }],

@@ -7,13 +7,10 @@ import { transferBlob } from './transfer.ts'
 
 /** Copies blobs, each once whatever the number of images that name it. */
 export interface BlobCopier {
-  /** Gets a blob into the tree, verified; it becomes visible with the manifest that names it. `changed`: it is not visible in the request's repository; `foreign`: it is left where its `urls` say. */
-  copy(request: CopyRequest, descriptor: Descriptor): Promise<CopiedBlob>
-}
-
-interface CopiedBlob {
-  readonly changed: boolean
-  readonly foreign: boolean
+  /** Gets a blob into the tree, verified; it becomes visible with the manifest that names it. False where it is visible in the request's repository already, or is left where its `urls` say. */
+  copy(request: CopyRequest, descriptor: Descriptor): Promise<boolean>
+  /** Whether a blob was left where its `urls` say. */
+  isForeign(digest: Digest): boolean
 }
 
 /** A blob that is being fetched, or was. */
@@ -31,21 +28,22 @@ export function createBlobCopier(context: CopyContext): BlobCopier {
   const counted = new Set<Digest>()
   const foreign = new Set<Digest>()
   return {
-    async copy(request, descriptor): Promise<CopiedBlob> {
+    isForeign: digest => foreign.has(digest),
+    async copy(request, descriptor): Promise<boolean> {
       const { digest } = descriptor
       const there = await tree.findBlob(request.target, descriptor)
       if (there !== undefined) {
         countPresent(descriptor)
-        return { changed: there !== 'here', foreign: false }
+        return there !== 'here'
       }
       try {
         await fetchOnce(request, descriptor)
-        return { changed: true, foreign: false }
+        return true
       } catch (error) {
         if (descriptor.urls === undefined || !isRegistrishError(error, 'not-found')) throw error
         if (!foreign.has(digest)) totals.foreignLayers += 1
         foreign.add(digest)
-        return { changed: false, foreign: true }
+        return false
       }
     },
   }

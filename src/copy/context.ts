@@ -4,6 +4,8 @@ import type { Platform } from '../oci/platform.ts'
 import type { Source } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
 import type { Tree } from '../tree/tree.ts'
+import type { Budget } from './budget.ts'
+import type { Shelf } from './shelf.ts'
 
 /** One image to copy. */
 export interface CopyRequest {
@@ -68,6 +70,10 @@ export interface CopyContext {
   readonly signal: AbortSignal
   readonly totals: { -readonly [K in keyof CopyTotals]: CopyTotals[K] }
   readonly onProgress: OnProgress
+  /** Where the bytes of manifests wait to become visible. */
+  readonly shelf: Shelf
+  /** What manifests that are being worked on may weigh together, in bytes. */
+  readonly memory: Budget
   /** Work that may still run though what asked for it has failed; see `together`. */
   readonly leftovers: Promise<unknown>[]
 }

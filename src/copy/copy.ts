@@ -2,9 +2,11 @@ import { setMaxListeners } from 'node:events'
 import { abortedError, type ErrorCode, isRegistrishError } from '../errors.ts'
 import type { Source } from '../oci/source.ts'
 import type { Tree } from '../tree/tree.ts'
+import { createBudget } from './budget.ts'
 import type { CopyContext, CopyOptions, CopyReport, CopyRequest, CopyResult } from './context.ts'
 import { createImageCopier } from './images.ts'
-import { settleLeftovers } from './together.ts'
+import { createShelf } from './shelf.ts'
+import { inTurn, settleLeftovers } from './together.ts'
 
 /**
  * Copies images from any source into a tree: each blob once, manifests after what they point to, tags last, everything verified.
@@ -34,12 +36,13 @@ export async function copyImages(
     }
   }
   try {
-    const results = await Promise.all(requests.map(copyOne))
+    const results = await inTurn(context, requests, copyOne)
     if (fatal.length === 0) return { results, totals: context.totals }
     throw options.signal?.aborted === true ? abortedError(options.signal.reason) : fatal[0]
   } finally {
     stop.abort(abortedError()) // what still runs belongs to requests that failed
     await settleLeftovers(context)
+    await context.shelf.close()
   }
 }
 
@@ -62,9 +65,14 @@ function createContext(
       foreignLayers: 0,
     },
     onProgress: options.onProgress ?? (() => {}),
+    shelf: createShelf(tree.root),
+    memory: createBudget(IN_WORK),
     leftovers: [],
   }
 }
+
+/** Bytes of manifests that are worked on at once; parsed they take several times as much. */
+const IN_WORK = 16 * 1024 * 1024
 
 /** Failures that every other request would meet too. */
 const FATAL: ReadonlySet<ErrorCode> = new Set([

@@ -2,14 +2,14 @@ import pLimit from 'p-limit'
 import { isRegistrishError, RegistrishError, throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import { type Manifest, references } from '../oci/manifest.ts'
-import { isManifestType } from '../oci/media-types.ts'
+import { type ImageManifest, type IndexManifest, LARGEST_MANIFEST, references } from '../oci/manifest.ts'
+import { isIndexType, isManifestType } from '../oci/media-types.ts'
 import type { BlobCopier } from './blobs.ts'
 import type { CopyContext, CopyRequest } from './context.ts'
 import { type LoadedManifest, loadManifest, loadPresent } from './manifests.ts'
-import { createPart, joinParts, type Parts } from './parts.ts'
+import { type BlobKinds, createPart, joinParts, type Part, type Parts } from './parts.ts'
 import { chooseChildren, noPlatform } from './platforms.ts'
-import { together } from './together.ts'
+import { inTurn } from './together.ts'
 
 /** Copies manifests with all they point to. */
 export interface GraphCopier {
@@ -30,12 +30,6 @@ export interface CopiedGraph {
   readonly changed: boolean
 }
 
-/** What is below a manifest. */
-interface Below extends CopiedGraph {
-  /** Blobs that become visible with it. */
-  readonly blobs: readonly Descriptor[]
-}
-
 /** An index of which no child is for a platform that is wanted: nothing of it is copied. */
 interface Unmatched {
   /** The platforms it has. */
@@ -45,16 +39,38 @@ interface Unmatched {
 /** Where in a walk a manifest stands, and what was read of it before. */
 interface Place {
   readonly depth: number
+  /** Bytes of the indexes that it is nested in, the outermost left out. */
+  readonly above: number
   readonly loaded?: LoadedManifest
+}
+
+interface LoadedImage extends LoadedManifest {
+  readonly manifest: ImageManifest
+}
+
+/** An index whose children are to be copied; its bytes wait elsewhere. */
+interface OpenIndex extends Pick<LoadedManifest, 'present'> {
+  readonly manifest: IndexManifest
+  readonly part: Part
 }
 
 /** Deepest nesting of indexes that is followed. */
 const DEEPEST = 16
+/** Most bytes of indexes nested in one another, the outermost left out: all of them are in memory at once. */
+const HEAVIEST = LARGEST_MANIFEST
 
-/** Makes the one {@link GraphCopier} of a copy. */
+/**
+ * Makes the one {@link GraphCopier} of a copy. However much a source names, what is in memory at once is bounded: manifests of images are worked on
+ * within the budget, and indexes that are nested in another one after the other. (Nobody who holds a part of the budget waits for an index, and no index that has not begun
+ * is waited for: two that wait for each other would name each other, which no digest allows.)
+ */
 export function createGraphCopier(context: CopyContext, blobs: BlobCopier): GraphCopier {
-  const slots = pLimit(context.options.jobs ?? 4)
-  const running = new Map<string, Promise<CopiedGraph | Unmatched>>()
+  const { memory, options, onProgress } = context
+  const slots = pLimit(options.jobs ?? 4)
+  const walks = new Map<string, Promise<CopiedGraph | Unmatched>>()
+  const tries = new Map<string, ReturnType<typeof tryImage>>()
+  const blobChildren = new Set<Digest>()
+  const kinds: BlobKinds = { isBlob: digest => blobChildren.has(digest), isForeign: blobs.isForeign }
   const copier: GraphCopier = {
     limit: action =>
       slots(async () => {
@@ -63,7 +79,7 @@ export function createGraphCopier(context: CopyContext, blobs: BlobCopier): Grap
       }),
     load: (request, descriptor) => loadManifest(context, copier.limit, { request, descriptor }),
     async copy(request, root, loaded) {
-      const copied = await walk(request, root, { depth: 0, ...(loaded === undefined ? {} : { loaded }) })
+      const copied = await walk(request, root, { depth: 0, above: 0, ...(loaded === undefined ? {} : { loaded }) })
       if ('unmatched' in copied) throw noPlatform(context, request, copied.unmatched)
       return copied
     },
@@ -71,95 +87,133 @@ export function createGraphCopier(context: CopyContext, blobs: BlobCopier): Grap
   return copier
 
   function walk(request: CopyRequest, descriptor: Descriptor, place: Place): Promise<CopiedGraph | Unmatched> {
-    const { digest, size, mediaType } = descriptor
-    const key = [request.repository, request.target, digest, size, mediaType].join(' ')
-    const known = running.get(key)
+    const key = keyOf(request, descriptor)
+    const known = walks.get(key)
     if (known !== undefined) return known
     const copying = copyManifest(request, descriptor, place)
-    running.set(key, copying)
+    walks.set(key, copying)
     return copying
   }
 
   async function copyManifest(
     request: CopyRequest,
     descriptor: Descriptor,
-    { depth, loaded }: Place,
+    place: Place,
   ): Promise<CopiedGraph | Unmatched> {
-    const { digest } = descriptor
-    if (depth > DEEPEST) throw tooDeep(digest)
-    const { bytes, manifest, present } = loaded ?? (await copier.load(request, descriptor))
-    const below = await copyBelow(request, manifest, depth)
-    if ('unmatched' in below) return below
-    const isIndex = manifest.kind === 'index'
-    const part = createPart(context, { target: request.target, digest, isIndex, bytes, blobs: below.blobs })
-    context.onProgress({ type: 'manifest-done', repository: request.target, digest })
-    return { parts: joinParts([below.parts, new Map([[digest, part]])]), changed: !present || below.changed }
+    if (place.depth > DEEPEST || place.above > HEAVIEST) throw tooDeep(descriptor.digest)
+    const begin = async (loaded: LoadedManifest): Promise<CopiedGraph | OpenIndex> => {
+      const { manifest } = loaded
+      return manifest.kind === 'image'
+        ? copyImage(request, descriptor, { ...loaded, manifest })
+        : { manifest, present: loaded.present, part: await makePart(request, descriptor, loaded) }
+    }
+    const load = async (): Promise<CopiedGraph | OpenIndex> => begin(await copier.load(request, descriptor))
+    const begun = await (place.loaded === undefined ? memory.run(weightOf(descriptor), load) : begin(place.loaded))
+    return 'manifest' in begun ? copyIndex(request, begun, place) : begun
   }
 
-  async function copyBelow(request: CopyRequest, manifest: Manifest, depth: number): Promise<Below | Unmatched> {
-    if (manifest.kind === 'image') {
-      const copying = [...references(manifest)].map(blob => copyBlob(request, blob))
-      return joinBelow(await together(context, copying))
-    }
-    const { chosen, others } = chooseChildren(manifest, context.options.platforms ?? [])
-    const found = await together(
-      context,
-      chosen.map(child => copyChild(request, child, depth + 1)),
-    )
-    const matched = found.flatMap(part => ('unmatched' in part ? [] : [part]))
+  /** Each blob once, though the manifest name it a thousand times; another size is another blob, lest a lie about it pass. */
+  async function copyImage(request: CopyRequest, descriptor: Descriptor, loaded: LoadedImage): Promise<CopiedGraph> {
+    const all = new Map([...references(loaded.manifest)].map(blob => [`${blob.digest} ${blob.size}`, blob]))
+    const changed = await inTurn(context, all.values(), blob => blobs.copy(request, blob))
+    const part = await makePart(request, descriptor, loaded)
+    return finish(request, part, { parts: new Map(), changed: !loaded.present || changed.includes(true) })
+  }
+
+  async function copyIndex(
+    request: CopyRequest,
+    { manifest, part, present }: OpenIndex,
+    place: Place,
+  ): Promise<CopiedGraph | Unmatched> {
+    const { chosen, others } = chooseChildren(manifest, options.platforms ?? [])
+    const found = await copyChildren(request, chosen, place)
+    const matched = found.flatMap(copied => ('unmatched' in copied ? [] : [copied]))
     if (matched.length === 0 && manifest.manifests.length > 0) {
-      return { unmatched: [...others, ...found.flatMap(part => ('unmatched' in part ? part.unmatched : []))] }
+      return { unmatched: [...others, ...found.flatMap(copied => ('unmatched' in copied ? copied.unmatched : []))] }
     }
-    return joinBelow(matched)
+    const changed = !present || matched.some(copied => copied.changed)
+    return finish(request, part, { parts: joinParts(matched.map(({ parts }) => parts)), changed })
   }
 
-  async function copyBlob(request: CopyRequest, blob: Descriptor): Promise<Below> {
-    const { changed, foreign } = await blobs.copy(request, blob)
-    return { parts: new Map(), changed, blobs: foreign ? [] : [blob] }
+  /** Indexes one after the other, when all else is there. */
+  async function copyChildren(
+    request: CopyRequest,
+    children: readonly Descriptor[],
+    { depth, above }: Place,
+  ): Promise<readonly (CopiedGraph | Unmatched)[]> {
+    const copied = await inTurn(context, children, async child => {
+      if (isIndexType(child.mediaType)) return undefined
+      return isManifestType(child.mediaType)
+        ? walk(request, child, { depth: depth + 1, above: 0 })
+        : copyUnknown(request, child)
+    })
+    const found = copied.filter(one => one !== undefined)
+    for (const [position, child] of children.entries()) {
+      if (copied[position] !== undefined) continue
+      found.push(await walk(request, child, { depth: depth + 1, above: above + child.size }))
+    }
+    return found
   }
 
-  /** An entry of unknown type is tried as a manifest, then as a blob (image spec, image-index.md: unknown types must not be an error). */
-  async function copyChild(request: CopyRequest, child: Descriptor, depth: number): Promise<Below | Unmatched> {
-    if (isManifestType(child.mediaType)) return asBelow(await walk(request, child, { depth }))
-    const loaded = await tryManifest(request, child)
-    if (!isRegistrishError(loaded)) return asBelow(await walk(request, child, { depth, loaded }))
+  /** An entry of unknown type is tried as a manifest, then as a blob (image spec, image-index.md: unknown types must not be an error). Nothing for an index: that is for later. */
+  async function copyUnknown(request: CopyRequest, child: Descriptor): Promise<CopiedGraph | undefined> {
+    const key = keyOf(request, child)
+    const trying = tries.get(key) ?? memory.run(weightOf(child), () => tryImage(request, child))
+    tries.set(key, trying)
+    const tried = await trying
+    if (!isRegistrishError(tried)) return tried
     try {
-      return await copyBlob(request, child)
+      const changed = await blobs.copy(request, child)
+      blobChildren.add(child.digest)
+      return { parts: new Map(), changed }
     } catch (error) {
-      throw isRegistrishError(error, 'not-found') ? loaded : error
+      throw isRegistrishError(error, 'not-found') ? tried : error
     }
   }
 
-  /** The manifest that an entry of unknown type names, or why it is none. What the tree holds as a blob is not asked for as a manifest. */
-  async function tryManifest(request: CopyRequest, child: Descriptor): Promise<LoadedManifest | RegistrishError> {
+  /** The image that an entry of unknown type names, undefined for an index, or why it is neither. What the tree holds as a blob is not asked for as a manifest. */
+  async function tryImage(request: CopyRequest, child: Descriptor): Promise<CopiedGraph | RegistrishError | undefined> {
+    let loaded: LoadedManifest | undefined
     try {
-      if ((await context.tree.blobSize(request.target, child.digest)) !== child.size)
-        return await copier.load(request, child)
-      return (
-        (await loadPresent(context, request, child)) ?? new RegistrishError('not-found', `${child.digest} is a blob`)
-      )
+      const isBlob = (await context.tree.blobSize(request.target, child.digest)) === child.size
+      loaded = await (isBlob ? loadPresent(context, request, child) : copier.load(request, child))
     } catch (error) {
       if (isRegistrishError(error, 'not-found', 'manifest-invalid')) return error
       throw error
     }
+    if (loaded === undefined) return new RegistrishError('not-found', `${child.digest} is a blob`)
+    const { manifest } = loaded
+    return manifest.kind === 'image' ? copyImage(request, child, { ...loaded, manifest }) : undefined
+  }
+
+  function makePart(
+    { target }: CopyRequest,
+    { digest }: Descriptor,
+    { bytes, manifest }: LoadedManifest,
+  ): Promise<Part> {
+    return createPart(context, { target, digest, isIndex: manifest.kind === 'index', bytes }, kinds)
+  }
+
+  function finish({ target }: CopyRequest, part: Part, { parts, changed }: CopiedGraph): CopiedGraph {
+    onProgress({ type: 'manifest-done', repository: target, digest: part.digest })
+    return { parts: joinParts([parts, new Map([[part.digest, part]])]), changed }
   }
 }
 
-function asBelow(graph: CopiedGraph | Unmatched): Below | Unmatched {
-  return 'unmatched' in graph ? graph : { ...graph, blobs: [] }
+/** What tells copies of a manifest apart: whoever says another size or type of it is not told that all is well. */
+function keyOf({ repository, target }: CopyRequest, { digest, size, mediaType }: Descriptor): string {
+  return [repository, target, digest, size, mediaType].join(' ')
 }
 
-function joinBelow(all: readonly Below[]): Below {
-  return {
-    parts: joinParts(all.map(({ parts }) => parts)),
-    changed: all.some(({ changed }) => changed),
-    blobs: all.flatMap(({ blobs }) => blobs),
-  }
+/** What a manifest takes of the budget; one that says more is refused before it is read, or is a blob. */
+function weightOf({ size }: Descriptor): number {
+  return Math.min(size, LARGEST_MANIFEST)
 }
 
 function tooDeep(digest: Digest): RegistrishError {
-  return new RegistrishError('unsupported', `${digest} is nested more than ${DEEPEST} indexes deep`, {
-    side: 'source',
-    hint: 'no client pulls such an image: name one of the indexes inside it by its digest',
-  })
+  return new RegistrishError(
+    'unsupported',
+    `${digest} is nested more than ${DEEPEST} indexes deep, or in indexes of more than ${HEAVIEST} bytes`,
+    { side: 'source', hint: 'no client pulls such an image: name one of the indexes inside it by its digest' },
+  )
 }

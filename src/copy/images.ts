@@ -11,7 +11,7 @@ import { type CopiedGraph, createGraphCopier } from './graph.ts'
 import { joinParts, type Parts, publishParts } from './parts.ts'
 import { noteOtherPlatform } from './platforms.ts'
 import { createReferrersCopier } from './referrers.ts'
-import { together } from './together.ts'
+import { inTurn } from './together.ts'
 
 /** What a request stands for, verified, but neither visible nor tagged yet. */
 interface CopiedImage extends CopiedGraph {
@@ -94,8 +94,9 @@ export function createImageCopier(context: CopyContext): ImageCopier {
       const found = (await digestTags.find(repository, pending)).filter(tag => !seen.has(tag))
       if (found.length === 0) return copied
       for (const tag of found) seen.add(tag)
-      const copying = found.map(async tag => ({ ...(await copyImage({ repository, reference: tag, target })), tag }))
-      const images = await together(context, copying)
+      const images = await inTurn(context, found, async tag => {
+        return { ...(await copyImage({ repository, reference: tag, target })), tag }
+      })
       copied.push(...images)
       pending = digestsOf(images)
     }

@@ -1,6 +1,6 @@
 import { isRegistrishError, RegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
+import { algorithmOf, type Digest, digestOf, quote } from '../oci/digest.ts'
 import { LARGEST_MANIFEST, type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { StoredManifest } from '../tree/tree.ts'
 import type { CopyContext, CopyRequest } from './context.ts'
@@ -76,7 +76,7 @@ async function readStored(
   digest: Digest,
 ): Promise<StoredManifest | undefined> {
   try {
-    return await context.tree.manifest(request.target, digest)
+    return await context.tree.manifest(request.target, digest, { mayBeOld: true })
   } catch (error) {
     if (isRegistrishError(error, 'digest-mismatch', 'manifest-invalid')) return undefined
     throw error
@@ -117,7 +117,7 @@ function checkType({ mediaType, digest }: Descriptor, manifest: Manifest): void 
   if (mediaType === manifest.mediaType || MEANINGLESS.has(mediaType)) return
   throw new RegistrishError(
     'manifest-invalid',
-    `the source says that ${digest} is ${mediaType}, but its bytes are ${manifest.mediaType}`,
+    `the source says that ${digest} is ${quote(mediaType)}, but its bytes are ${manifest.mediaType}`,
     {
       side: 'source',
       hint: 'a client would refuse it; the image has to be pushed again, or the registry in between mended',

@@ -1,9 +1,9 @@
-import pLimit from 'p-limit'
 import { RegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
+import { type Manifest, parseManifest, references } from '../oci/manifest.ts'
 import type { CopyContext } from './context.ts'
-import { together } from './together.ts'
+import { inTurn } from './together.ts'
 
 /** A manifest that is verified with all it points to, and waits to become visible. */
 export interface Part {
@@ -24,23 +24,32 @@ export interface PartContent {
   readonly digest: Digest
   readonly isIndex: boolean
   readonly bytes: Uint8Array
-  /** Blobs that the manifest points to and that are in the tree or verified beside it. */
-  readonly blobs: readonly Descriptor[]
 }
 
-/** Manifests that become visible at once: each is an open file. */
-const AT_ONCE = 16
+/** What is known of the blobs of a copy. */
+export interface BlobKinds {
+  /** Whether an entry of an index was copied as a blob. */
+  isBlob(digest: Digest): boolean
+  /** Whether clients get it elsewhere: it need not be there. */
+  isForeign(digest: Digest): boolean
+}
 
-/** Makes a {@link Part}; its bytes are forgotten when it is visible. */
-export function createPart({ tree }: CopyContext, content: PartContent): Part {
-  const { target, digest, isIndex } = content
-  let waiting: PartContent | undefined = content
+/** Makes a {@link Part}. Its bytes wait on the shelf and are read again when it is published: thousands of parts may wait for the last of them. */
+export async function createPart(context: CopyContext, content: PartContent, kinds: BlobKinds): Promise<Part> {
+  const { tree, shelf, memory, options } = context
+  const { target, digest, isIndex, bytes } = content
+  const kept = options.dryRun === true ? undefined : await shelf.keep(bytes)
   let publishing: Promise<void> | undefined
   const publish = async (): Promise<void> => {
-    if (waiting === undefined) return
-    for (const blob of waiting.blobs) if (!(await tree.linkBlob(target, blob))) throw vanished(blob)
-    await tree.putManifest(target, waiting.bytes, digest)
-    waiting = undefined
+    if (kept === undefined) return
+    await memory.run(kept.size, async () => {
+      const found = await kept.read()
+      for (const blob of blobsOf(parseManifest(found), kinds)) {
+        if (!(await tree.linkBlob(target, blob)) && !kinds.isForeign(blob.digest)) throw vanished(blob)
+      }
+      await tree.putManifest(target, found, digest)
+    })
+    kept.forget()
   }
   return {
     digest,
@@ -62,14 +71,22 @@ export function joinParts(all: Iterable<Parts>): Parts {
 /** Makes all parts visible: images at once, then indexes one after the other, children first. Nothing in a dry run. */
 export async function publishParts(context: CopyContext, parts: Parts): Promise<void> {
   if (context.options.dryRun === true) return
-  const limit = pLimit(AT_ONCE)
   const all = [...parts.values()]
-  const images = all.filter(({ isIndex }) => !isIndex)
-  await together(
+  await inTurn(
     context,
-    images.map(part => limit(() => part.publish())),
+    all.filter(({ isIndex }) => !isIndex),
+    part => part.publish(),
   )
   for (const part of all) await part.publish()
+}
+
+/** The blobs that become visible with a manifest, each once. */
+function blobsOf(manifest: Manifest, kinds: BlobKinds): Iterable<Descriptor> {
+  const blobs = new Map<Digest, Descriptor>()
+  for (const descriptor of references(manifest)) {
+    if (manifest.kind === 'image' || kinds.isBlob(descriptor.digest)) blobs.set(descriptor.digest, descriptor)
+  }
+  return blobs.values()
 }
 
 function vanished({ digest }: Descriptor): RegistrishError {

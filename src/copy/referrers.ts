@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { isRegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -5,7 +6,7 @@ import type { CopyContext, CopyRequest } from './context.ts'
 import type { CopiedGraph, GraphCopier } from './graph.ts'
 import type { LoadedManifest } from './manifests.ts'
 import { joinParts, type Parts } from './parts.ts'
-import { together } from './together.ts'
+import { inTurn } from './together.ts'
 
 /** Copies what refers to manifests. */
 export interface ReferrersCopier {
@@ -19,6 +20,7 @@ export interface ReferrersCopier {
 /** Makes the one {@link ReferrersCopier} of a copy: each manifest's referrers are asked for once, whatever the number of images that hold it. */
 export function createReferrersCopier(context: CopyContext, graph: GraphCopier): ReferrersCopier {
   const { source, signal, onProgress } = context
+  const slots = pLimit(AT_ONCE)
   const running = new Map<string, Promise<CopiedGraph>>()
   return {
     async copy(request, digests): Promise<CopiedGraph> {
@@ -26,10 +28,7 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
       const copied: Parts[] = []
       let changed = false
       for (let pending = [...seen]; pending.length > 0; ) {
-        const graphs = await together(
-          context,
-          pending.map(subject => copyOnce(request, subject)),
-        )
+        const graphs = await inTurn(context, pending, subject => copyOnce(request, subject))
         changed ||= graphs.some(found => found.changed)
         const parts = joinParts(graphs.map(found => found.parts))
         copied.push(parts)
@@ -53,10 +52,7 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
   async function copyOf(request: CopyRequest, subject: Digest): Promise<CopiedGraph> {
     const { repository } = request
     const listed = (await graph.limit(async () => source.referrers?.(repository, subject, { signal }))) ?? []
-    const graphs = await together(
-      context,
-      listed.map(descriptor => copyReferrer(request, descriptor, subject)),
-    )
+    const graphs = await inTurn(context, listed, descriptor => slots(() => copyReferrer(request, descriptor, subject)))
     return {
       parts: joinParts(graphs.flatMap(found => found?.parts ?? [])),
       changed: graphs.some(found => found?.changed === true),
@@ -85,6 +81,9 @@ export function createReferrersCopier(context: CopyContext, graph: GraphCopier):
     return graph.copy(request, descriptor, loaded)
   }
 }
+
+/** Referrers that are worked on at once, each with its manifest in memory. */
+const AT_ONCE = 8
 
 /** Failures that show that a list was wrong, and not that a manifest was damaged on its way. */
 const LIES = ['not-found', 'manifest-invalid', 'size-mismatch', 'unsupported'] as const

@@ -93,7 +93,7 @@ async function openRest(context: CopyContext, transfer: Transfer): Promise<Conte
 }
 
 function openAt({ source, signal }: CopyContext, { request, descriptor, writer }: Transfer): Promise<Content> {
-  return source.open(request.repository, descriptor, { kind: 'blob', offset: writer.offset, signal })
+  return source.open(request.repository, descriptor, { kind: 'blob', offset: writer.offset, reuse: true, signal })
 }
 
 /** Releases a body that nobody wants. */

@@ -18,8 +18,8 @@ export const HUB_KEYS: readonly string[] = ['https://index.docker.io/v1/', 'dock
 export interface AuthFile {
   /** Its path or variable, for messages. */
   readonly origin: string
-  /** Entries by normal key, see {@link normalKey}. */
-  readonly auths: ReadonlyMap<string, Credentials>
+  /** Entries by normal key, see {@link normalKey}; a broken one gives its error, which concerns only those who need it. */
+  readonly auths: ReadonlyMap<string, Credentials | RegistrishError>
   /** Names of helpers by normal key. */
   readonly helpers: ReadonlyMap<string, string>
   /** The helper for every registry without one of its own. */
@@ -46,7 +46,7 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
 export function parseAuthFile(text: string, origin: string): AuthFile {
   if (text.trim() === '') return { origin, auths: new Map(), helpers: new Map() }
   const body = parseObject(text, origin)
-  const auths = new Map<string, Credentials>()
+  const auths = new Map<string, Credentials | RegistrishError>()
   for (const [key, entry] of entriesOf(body['auths'], 'auths', origin)) {
     const credentials = parseEntry(entry, key, origin)
     if (credentials !== undefined) auths.set(normalKey(key), credentials)
@@ -79,16 +79,16 @@ function normalKey(key: string): string {
 const HUB_HOSTS = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io'])
 
 /** Parses one entry of `auths`; entries that a helper has taken over are empty. `auth` is base64 of `user:password`, padded with NULs by old versions. */
-function parseEntry(entry: unknown, key: string, origin: string): Credentials | undefined {
+function parseEntry(entry: unknown, key: string, origin: string): Credentials | RegistrishError | undefined {
   if (entry === null) return undefined
-  if (!isRecord(entry)) throw broken(origin, `the entry of ${key} is no object`)
+  if (!isRecord(entry)) return broken(origin, `the entry of ${key} is no object`)
   const [identity, bearer, auth] = [text(entry, 'identitytoken'), text(entry, 'registrytoken'), text(entry, 'auth')]
   const pair = auth === '' ? `${text(entry, 'username')}:${text(entry, 'password')}` : decode(auth)
   const colon = pair.indexOf(':')
   if (bearer !== '') return { kind: 'bearer', token: bearer, origin }
   if (identity !== '') return { kind: 'identity', username: pair.slice(0, Math.max(0, colon)), token: identity, origin }
   if (pair === ':') return undefined
-  if (colon <= 0) throw broken(origin, `"auth" of ${key} is not base64 of user:password`)
+  if (colon <= 0) return broken(origin, `"auth" of ${key} is not base64 of user:password`)
   return { kind: 'password', username: pair.slice(0, colon), password: pair.slice(colon + 1), origin }
 }
 

@@ -8,6 +8,7 @@ import { type Dispatchers, openDispatchers } from './dispatchers.ts'
 import { reachOf } from './local-address.ts'
 import { networkError, type Timeouts } from './network-error.ts'
 import type { Environment } from './proxy.ts'
+import { createReadBuffers, type ReadBuffers } from './read-buffers.ts'
 import { type Hop, isRedirect, MOST_HOPS, nextHop, tooManyHops } from './redirect.ts'
 
 /** How a client connects. Times in ms. */
@@ -33,6 +34,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal
   /** Whether a redirect may lead to that URL in plain HTTP. Default: from plain HTTP to this machine only. */
   readonly mayBePlain?: (url: URL) => boolean
+  /** Whether a chunk of the body may be overwritten once the next one is asked for: many bytes come faster so. Default: each is the reader's. */
+  readonly reuse?: boolean
 }
 
 /** An answer, whatever its status. Its body must be read to the end, left early, or discarded: until then it holds a connection. */
@@ -42,7 +45,7 @@ export interface HttpResponse {
   readonly url: URL
   /** A header's value, several joined by commas. */
   header(name: string): string | undefined
-  /** The bytes as they came over the wire: never decoded, never copied. Fails with `unreachable` or `timeout`. */
+  /** The bytes as they came over the wire, never decoded. Fails with `unreachable` or `timeout`. */
   readonly body: AsyncIterable<Uint8Array>
   /** Reads a small body. @throws RegistrishError `bad-answer` beyond `limit` bytes. */
   bytes(limit: number): Promise<Uint8Array>
@@ -67,10 +70,12 @@ export interface HttpClient {
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   const { connectTimeout = 15_000, stallTimeout = 60_000, headerTimeout = stallTimeout, env = process.env } = options
   const timeouts: Timeouts = { connect: connectTimeout, header: headerTimeout, stall: stallTimeout }
+  const buffers = createReadBuffers()
   let opening: Promise<Dispatchers> | undefined
   const open = async (): Promise<Dispatchers> => {
     opening ??= openDispatchers({
       timeouts,
+      buffers,
       env,
       ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     })
@@ -81,7 +86,7 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       throwIfAborted(request.signal)
       // A signal is shared by as many requests as run at once: that is no leak that Node has to warn of.
       if (request.signal !== undefined) setMaxListeners(0, request.signal)
-      return follow(url, request, { dispatchers: await open(), timeouts })
+      return follow(url, request, { dispatchers: await open(), buffers, timeouts })
     },
     async close() {
       // Whoever made the first request has been told why it could not be opened.
@@ -93,6 +98,7 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
 
 interface Connections {
   readonly dispatchers: Dispatchers
+  readonly buffers: ReadBuffers
   readonly timeouts: Timeouts
 }
 
@@ -112,12 +118,12 @@ async function follow(first: URL, request: HttpRequest, connections: Connections
 }
 
 async function send({ url, headers }: Hop, request: HttpRequest, connections: Connections): Promise<HttpResponse> {
-  const { dispatchers, timeouts } = connections
-  const { dispatcher, proxy } = dispatchers.pick(url)
+  const { dispatchers, buffers, timeouts } = connections
+  const { request: sendRequest, proxy } = await dispatchers.pick(url)
   const { method = 'GET', body, signal } = request
   const failed = { url, proxy, timeouts, ...(signal === undefined ? {} : { signal }) }
   try {
-    const answer = await dispatcher.request({
+    const answer = await sendRequest({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method,
@@ -126,21 +132,29 @@ async function send({ url, headers }: Hop, request: HttpRequest, connections: Co
       bodyTimeout: timeouts.stall,
       // Without this undici hangs up after every HEAD.
       reset: false,
+      // One chunk at a time: what waits would be joined, in new memory.
+      highWaterMark: 1,
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     })
-    return responseOf(url, answer, error => networkError(error, failed))
+    return responseOf(url, answer, {
+      buffers,
+      reuse: request.reuse === true,
+      translate: error => networkError(error, failed),
+    })
   } catch (error) {
     throw networkError(error, failed)
   }
 }
 
-function responseOf(
-  url: URL,
-  { statusCode, headers, body }: Dispatcher.ResponseData,
-  translate: (error: unknown) => RegistrishError,
-): HttpResponse {
-  const chunks = readChunks(body, translate)
+interface Reading {
+  readonly buffers: ReadBuffers
+  readonly reuse: boolean
+  readonly translate: (error: unknown) => RegistrishError
+}
+
+function responseOf(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData, reading: Reading): HttpResponse {
+  const chunks = readChunks(body, reading)
   const bytes = async (limit: number): Promise<Uint8Array> => readAll(chunks, limit, url)
   return {
     status: statusCode,
@@ -162,17 +176,40 @@ function responseOf(
   }
 }
 
-async function* readChunks(
-  body: Readable,
-  translate: (error: unknown) => RegistrishError,
-): AsyncGenerator<Uint8Array, void> {
-  const chunks: AsyncIterable<Uint8Array> = body
+async function* readChunks(body: Readable, { buffers, reuse, translate }: Reading): AsyncGenerator<Uint8Array, void> {
+  let received: Uint8Array | undefined
+  let ended: { readonly error?: unknown } | undefined
+  let wake = (): void => {}
+  const end = (outcome: typeof ended): void => {
+    ended ??= outcome
+    wake()
+  }
+  // Listened to, since a loop over a stream joins what came meanwhile.
+  const take = (chunk: Uint8Array): void => {
+    received = chunk
+    body.pause()
+    wake()
+  }
+  body
+    .on('data', take)
+    .once('end', () => end({}))
+    .once('error', error => end({ error }))
+    .once('close', () => end({ error: new Error('the connection was closed') }))
   try {
-    for await (const chunk of chunks) yield chunk
+    for (;;) {
+      while (received === undefined && ended === undefined) await new Promise<void>(resolve => (wake = resolve))
+      if (received === undefined) break
+      const chunk = received
+      received = undefined
+      yield reuse ? chunk : Uint8Array.from(chunk)
+      buffers.giveBack(chunk)
+      body.resume()
+    }
+    if (ended?.error !== undefined) throw translate(ended.error)
     // undici takes a connection back one turn after its answer has ended; who asks before that gets a new one.
     await setImmediate()
-  } catch (error) {
-    throw translate(error)
+  } finally {
+    body.destroy()
   }
 }
 

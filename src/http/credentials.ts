@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { RegistrishError } from '../errors.ts'
+import { isRegistrishError, RegistrishError } from '../errors.ts'
 import { DOCKER_HUB } from '../oci/reference.ts'
 import { type AuthFile, type Credentials, HUB_KEYS, parseAuthFile, readAuthFile } from './auth-file.ts'
 import { askHelper } from './credential-helper.ts'
@@ -126,6 +126,7 @@ async function findIn(file: AuthFile, { registry, repository, ask }: Search): Pr
   const parts = `${registry}/${repository}`.split('/')
   for (let length = parts.length; length > 0; length -= 1) {
     const credentials = file.auths.get(parts.slice(0, length).join('/'))
+    if (isRegistrishError(credentials)) throw credentials
     if (credentials !== undefined) return credentials
   }
   return undefined

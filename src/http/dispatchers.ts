@@ -1,47 +1,72 @@
+/// <reference path="./undici-parts.d.ts" />
 import { createSecureContext } from 'node:tls'
-import type { Dispatcher } from 'undici'
+import type { Agent, buildConnector, Dispatcher } from 'undici'
+import type request from 'undici/lib/api/api-request.js'
 import { listAuthorities } from './certificates.ts'
 import type { Timeouts } from './network-error.ts'
 import { type Environment, proxyFor } from './proxy.ts'
+import type { ReadBuffers } from './read-buffers.ts'
 
 /** Connections, kept open and shared by all requests to the same host. */
 export interface Dispatchers {
   /** What sends a request for that URL, straight or through a proxy. */
-  pick(url: URL): { readonly dispatcher: Dispatcher; readonly proxy?: URL }
+  pick(url: URL): Promise<{ readonly request: SendRequest; readonly proxy?: URL }>
   /** Breaks all connections. */
   close(): Promise<void>
 }
+
+type SendRequest = (options: Dispatcher.RequestOptions) => Promise<Dispatcher.ResponseData>
 
 /** How connections are made. */
 export interface DispatcherOptions {
   readonly timeouts: Timeouts
   readonly caFile?: string
+  /** What plain connections read into. */
+  readonly buffers: ReadBuffers
   readonly env: Environment
 }
 
 /** Loads undici and makes the pools. @throws RegistrishError `usage` or `io` for a CA file or proxy variable that is no good. */
-export async function openDispatchers({ timeouts, caFile, env }: DispatcherOptions): Promise<Dispatchers> {
-  const { Agent, ProxyAgent } = await import('undici')
+export async function openDispatchers({ timeouts, caFile, buffers, env }: DispatcherOptions): Promise<Dispatchers> {
+  const { Agent, buildConnector, request } = await loadUndici()
   const connect = {
     timeout: timeouts.connect,
     // A context is made once, since it parses all certificates.
     ...(caFile === undefined ? {} : { secureContext: createSecureContext({ ca: listAuthorities(caFile, env) }) }),
   }
-  const direct = new Agent({ connect })
+  const [plain, secure] = [buildConnector({ ...connect, onread: buffers.onread }), buildConnector(connect)]
+  const direct = new Agent({
+    connect: (to, done) => (to.protocol === 'http:' ? plain : secure)(to, done),
+  })
   const proxies = new Map<string, Dispatcher>()
   return {
-    pick(url) {
+    async pick(url) {
       const proxy = proxyFor(url, env)
-      if (proxy === undefined) return { dispatcher: direct }
-      const known = proxies.get(proxy.href)
-      // Plain HTTP is forwarded, HTTPS tunnelled: proxies as a rule refuse CONNECT to other ports than 443.
+      if (proxy === undefined) return { request: options => request.call(direct, options) }
+      const { ProxyAgent } = await import('undici')
       const dispatcher =
-        known ?? new ProxyAgent({ uri: proxy.href, proxyTunnel: false, requestTls: connect, proxyTls: connect })
+        proxies.get(proxy.href) ??
+        // Plain HTTP is forwarded, HTTPS tunnelled: proxies as a rule refuse CONNECT to other ports than 443.
+        new ProxyAgent({ uri: proxy.href, proxyTunnel: false, requestTls: connect, proxyTls: connect })
       proxies.set(proxy.href, dispatcher)
-      return { dispatcher, proxy }
+      return { request: options => request.call(dispatcher, options), proxy }
     },
     async close() {
       await Promise.all([direct, ...proxies.values()].map(async dispatcher => dispatcher.destroy()))
     },
   }
+}
+
+/** Part by part, see undici-parts.d.ts. A proxy needs all of it. */
+async function loadUndici(): Promise<{
+  readonly Agent: typeof Agent
+  readonly buildConnector: typeof buildConnector
+  readonly request: typeof request
+}> {
+  const [agent, connect, api] = await Promise.all([
+    import('undici/lib/dispatcher/agent.js'),
+    import('undici/lib/core/connect.js'),
+    import('undici/lib/api/api-request.js'),
+  ])
+  return { Agent: agent.default, buildConnector: connect.default, request: api.default }
 }

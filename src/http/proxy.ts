@@ -36,7 +36,7 @@ function isUsable({ protocol, username, password }: URL): boolean {
 }
 
 function read(env: Environment, name: string): string {
-  return (env[name.toLowerCase()] ?? env[name] ?? '').trim()
+  return (env[name.toLowerCase()]?.trim() || env[name]?.trim()) ?? ''
 }
 
 function isExempt(url: URL, list: string): boolean {

@@ -51,7 +51,8 @@ export function nextHop(hop: Hop, location: string | undefined, { first, mayBePl
 
 /** The error for a chain that does not end. */
 export function tooManyHops(hop: Hop, first: URL): RegistrishError {
-  return refused(hop, first.host === hop.url.host ? 'redirects in a circle' : `and ${first.host} redirect in a circle`)
+  const what = first.host === hop.url.host ? 'redirects in a circle' : `and ${first.host} redirect in a circle`
+  return refused(hop, what, 'tell those who run the registry, or what stands before it: its addresses lead nowhere')
 }
 
 function withoutCredentials(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -40,22 +40,30 @@ export interface Retry {
 const FIRST_PAUSE = 1000
 const LONGEST_PAUSE = 30_000
 
-/** Makes a {@link Retry} for one host: a refused connection is tried again only once that host has answered, since before it is down or misspelt. */
+/**
+ * Makes a {@link Retry} for one host. A refused connection is tried again only once that host has answered, since before it is down or misspelt. A host that
+ * was out of order through all tries is asked once at a time until it answers well again, so that tries do not multiply with those of a caller who goes on.
+ */
 export function createRetry(options: RetryOptions = {}): Retry {
   const { times = 3, onProgress, random = Math.random, sleep = pause } = options
   let known = false
+  let isLost = false
   return {
     async run({ what, attempt, signal, onlyAnswers = false }) {
       for (let tried = 0; ; tried += 1) {
         const outcome = await capture(attempt)
         if ('value' in outcome) {
           known = true
+          isLost = false
           return outcome.value
         }
         const { failed } = outcome
         const again = !outcome.thrown || (!onlyAnswers && isTransient(failed, known))
         if (!outcome.thrown) known = true
-        if (!again || tried >= times) throw failed
+        if (!again || tried >= (isLost ? 0 : times)) {
+          isLost ||= !outcome.thrown
+          throw failed
+        }
         const wait = outcome.delay ?? Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** tried) * (1 - random() / 2)
         onProgress?.({ type: 'retry', what, reason: failed.message, delay: wait })
         await rest(sleep, wait, signal)

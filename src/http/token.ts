@@ -103,9 +103,7 @@ async function readToken(response: HttpResponse, request: TokenRequest, isOauth:
     throw new RegistrishError(
       'bad-answer',
       `the token server ${response.url.host} of ${request.registry} sent no token`,
-      {
-        side: 'source',
-      },
+      { side: 'source', hint: ASTRAY },
     )
   }
   const lifetime = Math.max(SHORTEST_LIFETIME, typeof seconds === 'number' ? seconds : SHORTEST_LIFETIME)
@@ -132,6 +130,7 @@ function required(token: Token | undefined, { registry, realm }: TokenRequest): 
   if (token !== undefined) return token
   throw new RegistrishError('bad-answer', `the token server ${realm.host} of ${registry} sent no token`, {
     side: 'source',
+    hint: ASTRAY,
   })
 }
 
@@ -150,11 +149,11 @@ function refused({ status, url }: HttpResponse, { registry, credentials }: Token
     : new RegistrishError(
         'bad-answer',
         `the token server ${url.host} of ${registry} answers ${describeStatus(status)}`,
-        {
-          side: 'source',
-        },
+        { side: 'source', hint: ASTRAY },
       )
 }
+
+const ASTRAY = 'tell those who run the registry, unless a login page or proxy of this network answers in its place'
 
 /** undefined where it is no JSON. */
 function parseJson(text: string): unknown {

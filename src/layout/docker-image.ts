@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { RegistrishError } from '../errors.ts'
 import { type Descriptor, isRecord } from '../oci/descriptor.ts'
-import { algorithmOf, asDigest, createDigester, type Digest, digestOf } from '../oci/digest.ts'
+import { algorithmOf, asDigest, createDigester, type Digest, digestOf, quote } from '../oci/digest.ts'
 import { DOCKER_MANIFEST } from '../oci/media-types.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { type ByteStore, readSmall } from './byte-store.ts'
@@ -111,7 +111,7 @@ function parseDiffIds(config: Uint8Array, image: ArchivedImage, store: ByteStore
 }
 
 function badConfig(store: ByteStore, image: ArchivedImage, reason: string, cause?: unknown): RegistrishError {
-  const message = `the config ${JSON.stringify(image.config)} in ${store.title} is invalid: ${reason}`
+  const message = `the config ${quote(image.config)} in ${store.title} is invalid: ${reason}`
   return new RegistrishError('manifest-invalid', message, {
     side: 'source',
     ...(cause === undefined ? {} : { cause }),
@@ -119,7 +119,7 @@ function badConfig(store: ByteStore, image: ArchivedImage, reason: string, cause
 }
 
 function mismatch(store: ByteStore, path: string, wanted: Digest, found: Digest): RegistrishError {
-  const message = `${JSON.stringify(path)} in ${store.title} is not what the image says: wanted ${wanted}, found ${found}`
+  const message = `${quote(path)} in ${store.title} is not what the image says: wanted ${wanted}, found ${found}`
   return new RegistrishError('digest-mismatch', message, {
     hint: 'the archive is damaged: save it again',
     side: 'source',
@@ -127,12 +127,8 @@ function mismatch(store: ByteStore, path: string, wanted: Digest, found: Digest)
 }
 
 function absent(store: ByteStore, path: string): RegistrishError {
-  return new RegistrishError(
-    'not-found',
-    `${store.title} lacks ${JSON.stringify(path)}, which its manifest.json names`,
-    {
-      hint: 'the archive is not whole: save it again',
-      side: 'source',
-    },
-  )
+  return new RegistrishError('not-found', `${store.title} lacks ${quote(path)}, which its manifest.json names`, {
+    hint: 'the archive is not whole: save it again',
+    side: 'source',
+  })
 }

@@ -1,5 +1,5 @@
 import { isRegistrishError, RegistrishError } from '../errors.ts'
-import { asDigest, quote } from '../oci/digest.ts'
+import { asDigest, plain, quote } from '../oci/digest.ts'
 import { isTag } from '../oci/name.ts'
 import { DOCKER_HUB, defaultTreeName, parseReference, type Reference } from '../oci/reference.ts'
 
@@ -101,7 +101,7 @@ export interface Choice<T> {
 function label(image: ImageName & { readonly digest?: string }, position: number): string {
   const { name, reference, text, digest } = image
   if (name !== undefined && reference !== undefined) return `${name}:${reference}`
-  return text ?? reference ?? digest ?? `@${position}`
+  return plain(text ?? reference ?? digest ?? `@${position}`)
 }
 
 function isCalled(name: string, repository: string): boolean {

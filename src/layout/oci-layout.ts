@@ -1,6 +1,6 @@
 import { isRegistrishError, RegistrishError } from '../errors.ts'
 import { type Descriptor, isRecord, parseDescriptor } from '../oci/descriptor.ts'
-import { asDigest, type Digest } from '../oci/digest.ts'
+import { asDigest, type Digest, quote } from '../oci/digest.ts'
 import { isFallbackTag, taggedDigest } from '../oci/referrers.ts'
 import type { CallOptions, Content, OpenOptions } from '../oci/source.ts'
 import { blobPath } from './blob-path.ts'
@@ -111,7 +111,7 @@ async function checkVersion(store: ByteStore, options: CallOptions): Promise<voi
   const body = parseJson(bytes, store, 'oci-layout')
   const version = isRecord(body) ? body['imageLayoutVersion'] : undefined
   if (typeof version === 'string' && /^1\./.test(version)) return
-  const message = `${store.title} is an OCI image layout of a version that is not known: ${JSON.stringify(version)}`
+  const message = `${store.title} is an OCI image layout of a version that is not known: ${typeof version === 'string' ? quote(version) : 'none'}`
   throw new RegistrishError('unsupported', message, { side: 'source' })
 }
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { fileError, isRegistrishError, RegistrishError, systemCode } from '../errors.ts'
+import { quote } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { type ByteStore, type ReadOptions, readRange } from './byte-store.ts'
 import { decompressToTemporary, refuseOtherCompression } from './decompress.ts'
@@ -34,7 +35,7 @@ export async function openTarArchive(path: string, title: string, options: Archi
     read: (name: string, readOptions: ReadOptions): AsyncIterable<Uint8Array> => {
       const found = find(members, name, title)
       if (found === undefined) {
-        throw new RegistrishError('not-found', `${title} has no ${JSON.stringify(name)}`, { side: 'source' })
+        throw new RegistrishError('not-found', `${title} has no ${quote(name)}`, { side: 'source' })
       }
       const { offset, size } = found
       const range = { start: offset + (readOptions.offset ?? 0), end: offset + size, path }
@@ -79,18 +80,18 @@ function find(
   let path = normaliseName(name)
   for (let links = 0; links <= MOST_LINKS; links++) {
     if (path === undefined) {
-      throw new RegistrishError('unsupported', `${title}: ${JSON.stringify(name)} leads out of the archive`, {
+      throw new RegistrishError('unsupported', `${title}: ${quote(name)} leads out of the archive`, {
         side: 'source',
       })
     }
     const member = members.get(path)
     if (member === undefined || member.kind === 'file') return member
     if (member.kind === 'other') {
-      throw new RegistrishError('unsupported', `${title}: ${JSON.stringify(name)} is not a file`, { side: 'source' })
+      throw new RegistrishError('unsupported', `${title}: ${quote(name)} is not a file`, { side: 'source' })
     }
     path = member.target
   }
-  throw new RegistrishError('bad-answer', `${title}: ${JSON.stringify(name)} is a circle of links`, { side: 'source' })
+  throw new RegistrishError('bad-answer', `${title}: ${quote(name)} is a circle of links`, { side: 'source' })
 }
 
 /** Closes `file` where `use` fails. */

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { fileError, RegistrishError } from '../errors.ts'
+import { quote } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { throwIfAborted } from './byte-store.ts'
 import {
@@ -44,7 +45,7 @@ export async function indexTar(
     if (header.type === 'S') throw sparseFile(header.name)
     const size = isExtra(header.type) || isHeaderOnly(header.type) ? header.size : (overrides.size ?? header.size)
     const offset = position + BLOCK
-    if (offset + size > length) throw malformed(`it ends inside ${JSON.stringify(overrides.name ?? header.name)}`)
+    if (offset + size > length) throw malformed(`it ends inside ${quote(overrides.name ?? header.name)}`)
     if (isExtra(header.type)) {
       if (size > LARGEST_EXTRA) throw malformed('a name is longer than any name can be')
       overrides = { ...overrides, ...parseExtra(header.type, await readAt(file, offset, size, path)) }
@@ -92,7 +93,7 @@ function followFrom(name: string, target: string): string | undefined {
 }
 
 function sparseFile(name: string): RegistrishError {
-  return new RegistrishError('unsupported', `the archive holds a sparse file, ${JSON.stringify(name)}`, {
+  return new RegistrishError('unsupported', `the archive holds a sparse file, ${quote(name)}`, {
     hint: 'pack it again without --sparse',
     side: 'source',
   })

@@ -65,7 +65,19 @@ export function createDigester(algorithm: Algorithm): Digester {
 
 const WHOLE = new RegExp(`^${DIGEST_PATTERN}$`)
 
-/** Untrusted text for a message: quoted, control characters escaped, cut at 120 characters. */
+/** Untrusted text for a message: quoted, control and invisible characters escaped, cut at 120 characters. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text)
+  return JSON.stringify(cut(text)).replace(UNSEEN, char => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
+}
+
+/** Untrusted text within a message: on one line, control and invisible characters replaced, cut at 120 characters. */
+export function plain(text: string): string {
+  return cut(text).replace(UNSEEN, '\ufffd')
+}
+
+/** Control and format characters (bidi, zero width), line and paragraph separators, halves of characters. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+function cut(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

@@ -94,7 +94,7 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
     throw invalid(`it has ${bytes.length} bytes; clients take ${LARGEST_MANIFEST} at most`)
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch (cause) {
     throw new RegistrishError('manifest-invalid', 'the manifest is not JSON', { cause })
   }

@@ -1,5 +1,5 @@
 import { RegistrishError } from '../errors.ts'
-import { quote } from './digest.ts'
+import { plain, quote } from './digest.ts'
 
 /** A platform of an image index (OCI image spec, image-index.md, "platform" property), spelled as OCI spells it. */
 export interface Platform {
@@ -26,11 +26,11 @@ export function parsePlatform(text: string): Platform {
   }
 }
 
-/** Formats a platform as `os/arch[/variant][:osversion]`. */
+/** Formats a platform as `os/arch[/variant][:osversion]`, for people: what a manifest says may be anything. */
 export function formatPlatform(platform: Platform): string {
   const variant = platform.variant === undefined ? '' : `/${platform.variant}`
   const version = platform['os.version'] === undefined ? '' : `:${platform['os.version']}`
-  return `${platform.os}/${platform.architecture}${variant}${version}`
+  return plain(`${platform.os}/${platform.architecture}${variant}${version}`)
 }
 
 /** Whether `platform` is one that `wanted` asks for; what `wanted` leaves out matches anything, and arm64 is arm64/v8 (containerd's normalisation). */

@@ -12,6 +12,8 @@ export interface OpenOptions extends CallOptions {
   readonly kind: ContentKind
   /** First byte wanted, to resume a blob. Default 0. A source may begin earlier; {@link Content.offset} says where it did. */
   readonly offset?: number
+  /** Whether a chunk may be overwritten once the next one is asked for, for speed. Default: chunks are the reader's for good. */
+  readonly reuse?: boolean
 }
 
 /** Registries keep manifests and blobs in separate places; every descriptor names one or the other. */

@@ -24,8 +24,8 @@ export async function readApiErrors(response: HttpResponse): Promise<ApiErrors> 
   const errors = isRecord(body) && Array.isArray(body['errors']) ? body['errors'].filter(isRecord) : []
   const codes = errors.flatMap(({ code }) => (typeof code === 'string' ? [code] : []))
   if (errors.length > 0) {
-    const told = errors.filter(({ code }) => !PLAIN_CODES.has(String(code)))
-    return { codes, text: clean(told.map(({ code, message }) => String(message ?? code ?? '')).join('; ')) }
+    const told = errors.filter(({ code }) => !PLAIN_CODES.has(textOf(code)))
+    return { codes, text: clean(told.map(({ code, message }) => textOf(message) || textOf(code)).join('; ')) }
   }
   const isText = response.header('content-type')?.startsWith('text/plain') === true
   return { codes, text: isText ? clean(text.split('\n')[0] ?? '') : '' }
@@ -42,7 +42,12 @@ export async function statusError(
   const isElsewhere = url.origin !== (await connection.origin()).origin
   if (!isElsewhere && (status === 401 || status === 403)) return (await connection.authorizer()).refused(repository)
   const said = text === '' ? '' : ` (${text})`
-  if (status === 404) return new RegistrishError('not-found', `${what} is not there${said}`, { side: 'source' })
+  if (status === 404) {
+    return new RegistrishError('not-found', `${what} is not there${said}`, {
+      side: 'source',
+      hint: 'check the spelling of the name',
+    })
+  }
   const who = isElsewhere ? `${url.host}, where ${connection.registry} sent us,` : connection.registry
   return new RegistrishError(
     'bad-answer',
@@ -63,6 +68,21 @@ export function contentTypeOf(response: HttpResponse): string {
 export function lengthOf(response: HttpResponse): number | undefined {
   const value = response.header('content-length')
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+}
+
+/** The Content-Encoding of an answer, which was asked for none; undefined for none. */
+export function encodingOf(response: HttpResponse): string | undefined {
+  const encoding = (response.header('content-encoding') ?? '').trim()
+  return encoding === '' || encoding.toLowerCase() === 'identity' ? undefined : clean(encoding)
+}
+
+/** The error for an answer that was compressed on its way: its bytes are not those of any digest. */
+export function encodedError({ url }: HttpResponse, encoding: string, what: string): RegistrishError {
+  return new RegistrishError(
+    'bad-answer',
+    `${url.host} sends ${what} with Content-Encoding ${encoding}, which it was asked not to`,
+    { side: 'source', hint: 'manifests and blobs must be served as they are: switch compression off there' },
+  )
 }
 
 /** The beginning of a body that is an error; one that is too long or breaks says nothing. */
@@ -88,6 +108,11 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** A text, or nothing: what is none may even refuse to become one. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 /** Foreign text for a message: one line, no control characters, at most 200 characters. */

@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, asDigest } from '../oci/digest.ts'
 import { parseRepositoryName } from '../oci/name.ts'
 import type { Content } from '../oci/source.ts'
-import { lengthOf, statusError } from './answer.ts'
+import { encodedError, encodingOf, lengthOf, statusError } from './answer.ts'
 import type { Connection } from './connection.ts'
 
 /** Which blob is wanted, from which byte on. */
@@ -12,6 +12,8 @@ export interface BlobRequest {
   readonly repository: string
   readonly descriptor: Descriptor
   readonly offset: number
+  /** As of the same name in OpenOptions. */
+  readonly reuse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -24,7 +26,7 @@ type Outcome = Content | 'whole' | 'expired' | 'missing'
  * @throws RegistrishError `not-found`, `size-mismatch`, `digest-mismatch`, and what the connection throws.
  */
 export async function openBlob(connection: Connection, request: BlobRequest): Promise<Content> {
-  const { repository, descriptor, signal } = request
+  const { repository, descriptor, reuse, signal } = request
   const what = `blob ${descriptor.digest} of ${connection.registry}/${repository}`
   let offset = request.offset
   let isRenewed = false
@@ -34,6 +36,7 @@ export async function openBlob(connection: Connection, request: BlobRequest): Pr
       repository: parseRepositoryName(repository),
       path: `/v2/${repository}/blobs/${descriptor.digest}`,
       headers: rangeFrom(offset),
+      reuse,
       signal,
       onlyAnswers: true,
       async read(response, isElsewhere) {
@@ -85,6 +88,7 @@ async function readAnswer(response: HttpResponse, expected: Expected): Promise<O
 
 async function readBytes(response: HttpResponse, { descriptor, offset, what }: Expected): Promise<Content | 'whole'> {
   if (response.status === 200) {
+    refuseCompressed(response, descriptor, what)
     checkSize(lengthOf(response), descriptor, { what, response })
     return { offset: 0, body: response.body }
   }
@@ -94,10 +98,19 @@ async function readBytes(response: HttpResponse, { descriptor, offset, what }: E
     if (Number(range[1]) === offset) return { offset, body: response.body }
   }
   if (offset === 0)
-    throw new RegistrishError('bad-answer', `${response.url.host} sends only a part of ${what}`, { side: 'source' })
+    throw new RegistrishError('bad-answer', `${response.url.host} sends only a part of ${what}`, {
+      side: 'source',
+      hint: 'it was asked for the whole: the registry, or what stands before it, has to be mended',
+    })
   // A part that is not the one asked for, or several in one: the whole is understood by all.
   await response.discard()
   return 'whole'
+}
+
+/** Bytes that were compressed on the way are not the blob's. A store that says so of what it keeps, and sends just that, is believed: its length is right. */
+function refuseCompressed(response: HttpResponse, { size }: Descriptor, what: string): void {
+  const encoding = encodingOf(response)
+  if (encoding !== undefined && lengthOf(response) !== size) throw encodedError(response, encoding, what)
 }
 
 function checkSize(

@@ -1,3 +1,4 @@
+import { isRegistrishError } from '../errors.ts'
 import { type Authorizer, createAuthorizer } from '../http/auth.ts'
 import { parseChallenges } from '../http/challenge.ts'
 import type { HttpClient, HttpResponse } from '../http/client.ts'
@@ -31,6 +32,8 @@ interface Exchange<T> {
   /** Default GET. */
   readonly method?: 'GET' | 'HEAD'
   readonly headers?: Readonly<Record<string, string>>
+  /** As of the same name in HttpRequest. */
+  readonly reuse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Whether a broken connection is left to the caller, who knows how to go on. Default false. */
   readonly onlyAnswers?: boolean
@@ -105,7 +108,12 @@ async function perform<T>(exchange: Exchange<T>, performing: Performing): Promis
     if (!('refusal' in answer)) return answer.read
     if (isSecond) throw await authorizer.refused(repository)
     const challenges = parseChallenges(answer.refusal)
-    authorization = await authorizer.renew(repository, { challenges, rejected: authorization }, signal)
+    try {
+      authorization = await authorizer.renew(repository, { challenges, rejected: authorization }, signal)
+    } catch (error) {
+      // What is not about the token is answered alike once more, and then read.
+      if (!answer.isDoubtful || !isRegistrishError(error, 'unauthorized')) throw error
+    }
   }
 }
 
@@ -114,11 +122,11 @@ interface Sending {
   readonly isSecond: boolean
 }
 
-/** What came of it: what `read` made of the answer, or the registry's challenge. */
-type Sent<T> = { readonly read: T } | { readonly refusal: string | undefined }
+/** What came of it: what `read` made of the answer, or the registry's challenge; `isDoubtful` where it may be no refusal at all. */
+type Sent<T> = { readonly read: T } | { readonly refusal: string | undefined; readonly isDoubtful: boolean }
 
 async function send<T>(exchange: Exchange<T>, performing: Performing, sending: Sending): Promise<Sent<T>> {
-  const { what, path, method = 'GET', headers = {}, signal, onlyAnswers = false } = exchange
+  const { what, path, method = 'GET', headers = {}, reuse = false, signal, onlyAnswers = false } = exchange
   const { options, origin } = performing
   const { authorization } = sending
   return options.retry.run<Sent<T>>({
@@ -129,6 +137,7 @@ async function send<T>(exchange: Exchange<T>, performing: Performing, sending: S
       // Joined, not resolved: a path from a link may begin with "//host", which would lead elsewhere, credentials and all.
       const response = await options.http.request(new URL(`${origin.origin}${path}`), {
         method,
+        reuse,
         headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
         ...(signal === undefined ? {} : { signal }),
         ...(options.plainHttp ? { mayBePlain: () => true } : {}),
@@ -140,12 +149,12 @@ async function send<T>(exchange: Exchange<T>, performing: Performing, sending: S
         return { value: { read: await exchange.read(response, isElsewhere) } }
       }
       await response.discard()
-      return { value: { refusal: response.header('www-authenticate') } }
+      return { value: { refusal: response.header('www-authenticate'), isDoubtful: response.status !== 401 } }
     },
   })
 }
 
-/** 401; and 400 for a token that was good before: so ECR Public refuses an expired one, without a challenge. */
+/** 401; and 400 for a token that was good before: so ECR Public refuses an expired one, without a challenge, and others an address that they do not know. */
 function isRefusal(status: number, { authorization, isSecond }: Sending): boolean {
   return status === 401 || (status === 400 && !isSecond && authorization?.startsWith('Bearer ') === true)
 }

@@ -4,7 +4,7 @@ import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
 import { LARGEST_MANIFEST, parseManifest } from '../oci/manifest.ts'
 import { isMediaType, MANIFEST_TYPES } from '../oci/media-types.ts'
 import type { CallOptions } from '../oci/source.ts'
-import { contentTypeOf, lengthOf, readApiErrors, statusError } from './answer.ts'
+import { contentTypeOf, encodedError, encodingOf, lengthOf, readApiErrors, statusError } from './answer.ts'
 import type { Connection } from './connection.ts'
 import { suggestTags } from './tags.ts'
 
@@ -54,19 +54,13 @@ export function requestFor(
 
 async function readManifest(connection: Connection, response: HttpResponse, place: Place): Promise<FetchedManifest> {
   const name = nameOf(connection, place)
-  const encoding = response.header('content-encoding') ?? 'identity'
-  if (encoding !== 'identity') {
+  const encoding = encodingOf(response)
+  if (encoding !== undefined) {
     await response.discard()
-    throw new RegistrishError(
-      'bad-answer',
-      `${response.url.host} sends ${name} with Content-Encoding ${encoding}, which it was asked not to`,
-      {
-        side: 'source',
-        hint: 'manifests must be served as they are: switch compression off there',
-      },
-    )
+    throw encodedError(response, encoding, name)
   }
   const bytes = await readLimited(response, place)
+  if (isWebPage(response, bytes)) throw webPage(response, name)
   const stated = asDigest(response.header('docker-content-digest'))
   const wanted = asDigest(place.reference)
   for (const expected of new Set([stated, wanted])) {
@@ -81,6 +75,19 @@ async function readManifest(connection: Connection, response: HttpResponse, plac
     mediaType: isMediaType(mediaType) ? mediaType : parseManifest(bytes).mediaType,
     digest: wanted ?? stated ?? digestOf(bytes),
   }
+}
+
+/** A login page of a network or proxy comes with 200 for every address. A server that only guesses a wrong type by a tag's ending sends a manifest all the same. */
+function isWebPage(response: HttpResponse, bytes: Uint8Array): boolean {
+  if (!/^(?:text\/html|application\/xhtml\+xml)$/.test(contentTypeOf(response))) return false
+  return /^\ufeff?\s*</.test(new TextDecoder().decode(bytes.subarray(0, 256)))
+}
+
+function webPage({ url }: HttpResponse, name: string): RegistrishError {
+  return new RegistrishError('bad-answer', `${url.host} sends a web page (HTML) in place of ${name}`, {
+    side: 'source',
+    hint: 'does a login page of the network or a proxy stand in between, or is that no registry?',
+  })
 }
 
 async function readLimited(response: HttpResponse, place: Place): Promise<Uint8Array> {
@@ -100,18 +107,23 @@ async function failure(connection: Connection, response: HttpResponse, place: Pl
   if (response.status !== 404) return statusError(connection, response, { what: nameOf(connection, place), repository })
   const { codes, text } = await readApiErrors(response)
   const said = text === '' ? '' : ` (${text})`
-  if (codes.includes('NAME_UNKNOWN')) {
-    return new RegistrishError('not-found', `${connection.registry} has no repository called ${repository}${said}`, {
+  if (codes.includes('NAME_UNKNOWN')) return noRepository(connection, repository, said)
+  if (asDigest(reference) !== undefined) {
+    return new RegistrishError('not-found', `${name} has no manifest ${reference}${said}`, {
       side: 'source',
-      hint: 'check the spelling of the name',
+      hint: 'check the digest; if it comes from the registry itself, a part of the image is lost there and has to be pushed again',
     })
   }
-  if (asDigest(reference) !== undefined) {
-    return new RegistrishError('not-found', `${name} has no manifest ${reference}${said}`, { side: 'source' })
-  }
-  return new RegistrishError('not-found', `${name} has no tag "${reference}"${said}`, {
+  // Registries that answer alike for a tag and a repository that are not there know the difference when they list tags.
+  const hint = await suggestTags(connection, repository, reference)
+  if (hint === undefined) return noRepository(connection, repository, said)
+  return new RegistrishError('not-found', `${name} has no tag "${reference}"${said}`, { side: 'source', hint })
+}
+
+function noRepository({ registry }: Connection, repository: string, said: string): RegistrishError {
+  return new RegistrishError('not-found', `${registry} has no repository called ${repository}${said}`, {
     side: 'source',
-    hint: await suggestTags(connection, repository, reference),
+    hint: 'check the spelling of the name',
   })
 }
 
@@ -125,9 +137,7 @@ export function tooLarge({ repository, reference }: Place): RegistrishError {
   return new RegistrishError(
     'manifest-invalid',
     `the manifest ${reference} of ${repository} is larger than ${LARGEST_MANIFEST} bytes, more than clients take`,
-    {
-      side: 'source',
-    },
+    { side: 'source', hint: 'an image of so many parts has to be split' },
   )
 }
 

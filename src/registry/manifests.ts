@@ -3,7 +3,7 @@ import type { HttpResponse } from '../http/client.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, asDigest, type Digest } from '../oci/digest.ts'
 import { LARGEST_MANIFEST } from '../oci/manifest.ts'
-import { isManifestType, isMediaType } from '../oci/media-types.ts'
+import { isMediaType } from '../oci/media-types.ts'
 import { parseRepositoryName, parseTag } from '../oci/name.ts'
 import type { CallOptions, Content } from '../oci/source.ts'
 import { contentTypeOf, lengthOf } from './answer.ts'
@@ -86,8 +86,8 @@ function describeByHeaders(response: HttpResponse, wanted: Digest | undefined, p
 
 /** A manifest that is served as one kind where its parent says another is refused, even where its bytes hash right. Types that say nothing are let pass. */
 function refuseContradiction({ mediaType }: FetchedManifest, descriptor: Descriptor, name: string): void {
-  if (!isManifestType(mediaType) || mediaType === descriptor.mediaType || !isMediaType(descriptor.mediaType)) return
-  if (MEANINGLESS.has(descriptor.mediaType)) return
+  if (mediaType === descriptor.mediaType || !isMediaType(descriptor.mediaType)) return
+  if (MEANINGLESS.has(mediaType) || MEANINGLESS.has(descriptor.mediaType)) return
   throw new RegistrishError(
     'manifest-invalid',
     `${name} is served as ${mediaType}, but was announced as ${descriptor.mediaType}`,

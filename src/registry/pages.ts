@@ -10,6 +10,8 @@ export interface Paged<T> {
   /** What it is, for messages: `the tags of localhost:5000/app`. */
   readonly what: string
   readonly accept: string
+  /** Items that are read at most: a list that goes on is one that never ends. */
+  readonly most: number
   readonly signal?: AbortSignal | undefined
   /** Reads one page. undefined ends the list there. */
   read(response: HttpResponse): Promise<readonly T[] | undefined>
@@ -44,6 +46,7 @@ export async function readPages<T>(connection: Connection, paged: Paged<T>): Pro
     })
     if (page === undefined) return seen.size === 1 ? undefined : items
     for (const item of page.list) items.push(item)
+    if (items.length > paged.most) throw endless(connection, what)
     path = page.next
   }
   return items

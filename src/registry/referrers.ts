@@ -1,4 +1,4 @@
-import { isRegistrishError } from '../errors.ts'
+import { isRegistrishError, RegistrishError } from '../errors.ts'
 import type { HttpResponse } from '../http/client.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -30,11 +30,12 @@ export async function listReferrers(
     path: `/v2/${repository}/referrers/${digest}`,
     what,
     accept: OCI_INDEX,
+    most: MOST_REFERRERS,
     signal,
     async read(response) {
       if (await hasNoApi(response)) return undefined
       if (response.status !== 200) throw await statusError(connection, response, { what, repository })
-      return entriesOf(await response.bytes(LARGEST_MANIFEST))
+      return entriesOf(await response.bytes(LARGEST_MANIFEST), what)
     },
   })
   const entries =
@@ -56,7 +57,8 @@ async function readFallback(
 ): Promise<readonly Descriptor[]> {
   const place = { repository, reference: fallbackTag(digest) }
   try {
-    return entriesOf((await fetchManifest(connection, place, signal === undefined ? {} : { signal })).bytes)
+    const { bytes } = await fetchManifest(connection, place, signal === undefined ? {} : { signal })
+    return entriesOf(bytes, `what refers to ${digest} in ${connection.registry}/${repository}`)
   } catch (error) {
     if (isRegistrishError(error, 'not-found')) return []
     throw error
@@ -64,7 +66,19 @@ async function readFallback(
 }
 
 /** A tag of that name that is no index is someone's own and says nothing of referrers. */
-function entriesOf(bytes: Uint8Array): readonly Descriptor[] {
-  const manifest = parseManifest(bytes)
-  return manifest.kind === 'index' ? manifest.manifests : []
+function entriesOf(bytes: Uint8Array, what: string): readonly Descriptor[] {
+  try {
+    const manifest = parseManifest(bytes)
+    return manifest.kind === 'index' ? manifest.manifests : []
+  } catch (error) {
+    if (!isRegistrishError(error)) throw error
+    throw new RegistrishError(error.code, `the list of ${what} cannot be read: ${error.message}`, {
+      side: 'source',
+      cause: error,
+      hint: 'the registry is to be mended; without --referrers the image can be fetched',
+    })
+  }
 }
+
+/** Most referrers of one manifest that are read. */
+const MOST_REFERRERS = 100_000

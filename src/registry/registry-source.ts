@@ -53,10 +53,10 @@ export function createRegistrySource(options: RegistrySourceOptions): Source {
     async resolve(repository, reference, call = {}) {
       return resolveManifest(manifests, { repository, reference }, call)
     },
-    async open(repository, descriptor, { kind, offset = 0, signal }) {
+    async open(repository, descriptor, { kind, offset = 0, reuse, signal }) {
       return kind === 'manifest'
         ? openManifest(manifests, repository, { descriptor, signal })
-        : openBlob(connection, { repository, descriptor, offset, signal })
+        : openBlob(connection, { repository, descriptor, offset, reuse, signal })
     },
     async tags(repository, call = {}) {
       return listTags(connection, repository, call)

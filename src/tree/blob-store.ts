@@ -19,8 +19,8 @@ export interface BlobStore {
   link(repository: string, descriptor: Descriptor): Promise<boolean>
   /** Says that a blob became visible in a repository. */
   changed(repository: string): void
-  /** Flushes the names of blobs that became visible in a repository since it was last flushed. */
-  flush(repository: string): Promise<void>
+  /** Flushes the names of blobs that became visible in a repository since it was last flushed; with `others` also those that were met there: another process may be about to. */
+  flush(repository: string, options?: { readonly others?: boolean }): Promise<void>
 }
 
 /** Repositories from which on their list is good enough for some ms to look for a blob in: it is read for each blob, and what another process adds meanwhile is fetched once more at worst. */
@@ -29,6 +29,7 @@ const LIST_LIFE = 1000
 
 export function createBlobStore(root: string): BlobStore {
   const flushed = new Map<string, Promise<void>>()
+  const met = new Set<string>()
   let listed: { readonly until: number; readonly names: readonly string[] } = { until: 0, names: [] }
   const list = async (fresh: boolean): Promise<readonly string[]> => {
     if (!fresh && performance.now() < listed.until) return listed.names
@@ -56,7 +57,11 @@ export function createBlobStore(root: string): BlobStore {
       const target = blobPath(repository, blob.digest)
       for (;;) {
         const found = (await find(repository, blob)) ?? (await find(repository, blob, true))
-        if (found === undefined || found === target) return found === target
+        if (found === undefined) return false
+        if (found === target) {
+          met.add(repository)
+          return true
+        }
         if (found !== verifiedPath(blob.digest)) await linkOrCopy(root, join(root, found), join(root, target))
         else if (!(await moveInto(root, found, target))) continue
         flushed.delete(repository)
@@ -64,7 +69,8 @@ export function createBlobStore(root: string): BlobStore {
       }
     },
     changed: repository => void flushed.delete(repository),
-    flush(repository) {
+    flush(repository, { others = false } = {}) {
+      if (others && met.delete(repository)) flushed.delete(repository)
       const flushing = flushed.get(repository) ?? flushFolder(join(root, blobsFolder(repository)))
       flushed.set(repository, flushing)
       return flushing

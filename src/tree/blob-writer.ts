@@ -7,11 +7,13 @@ import { algorithmOf, createDigester, type Digester } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { ensureFolder, ensureFolderInside } from './files.ts'
 import { blobPath, partialPath, partialsFolder, verifiedPath } from './layout.ts'
-import { acquireNamedLock } from './lock.ts'
+import { acquireNamedLock, blobLock } from './lock.ts'
 import type { BlobWriter } from './tree.ts'
 
-/** Chunks are joined until there are so many bytes: fewer, larger writes. */
-const WRITE_SIZE = 1024 * 1024
+/** Bytes worth a write of their own; smaller chunks are joined. */
+const WRITE_SIZE = 256 * 1024
+/** Bytes of one read of what an earlier run has left. */
+const READ_SIZE = 1024 * 1024
 /** Written bytes between two flushes, so that the end does not wait for the disk. */
 const FLUSH_SIZE = 32 * 1024 * 1024
 
@@ -25,7 +27,7 @@ export async function openBlobWriter(
   descriptor: Descriptor,
   options: CallOptions & { readonly onVisible?: () => void } = {},
 ): Promise<BlobWriter> {
-  const lock = await acquireNamedLock(root, `blob-${descriptor.digest.replace(':', '-')}`, options)
+  const lock = await acquireNamedLock(root, blobLock(descriptor.digest), options)
   try {
     const path = join(root, partialPath(descriptor.digest))
     await ensureFolder(join(root, partialsFolder))
@@ -70,11 +72,10 @@ class PartialWriter implements BlobWriter {
   offset = 0
   readonly #partial: Partial
   #digester: Digester
-  #pending: Uint8Array[] = []
-  #pendingBytes = 0
+  #joined: Uint8Array = new Uint8Array()
+  #joinedBytes = 0
   #sinceFlush = 0
   #flushing: Promise<void> = Promise.resolve()
-  #writing: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(partial: Partial) {
@@ -90,26 +91,30 @@ class PartialWriter implements BlobWriter {
       return
     }
     if (size === 0) return
-    for await (const chunk of createReadStream(this.#partial.path, { highWaterMark: WRITE_SIZE }))
+    for await (const chunk of createReadStream(this.#partial.path, { highWaterMark: READ_SIZE }))
       this.#digester.update(chunk)
     this.offset = size
   }
 
   async restart(): Promise<void> {
-    await this.#writing
-    this.#pending = []
-    this.#pendingBytes = 0
+    this.#joinedBytes = 0
     await this.#partial.handle.truncate(0)
     this.#digester = createDigester(algorithmOf(this.#partial.descriptor.digest))
     this.offset = 0
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    this.#digester.update(chunk)
     this.offset += chunk.length
-    this.#pending.push(chunk)
-    this.#pendingBytes += chunk.length
-    if (this.#pendingBytes >= WRITE_SIZE) await this.#drain()
+    if (this.#joinedBytes + chunk.length > WRITE_SIZE) await this.#drain()
+    if (chunk.length < WRITE_SIZE) {
+      this.#digester.update(chunk)
+      this.#join(chunk)
+      return
+    }
+    const writing = this.#append(chunk)
+    // While it is written.
+    this.#digester.update(chunk)
+    await writing
   }
 
   async commit(): Promise<void> {
@@ -124,7 +129,7 @@ class PartialWriter implements BlobWriter {
   async #finish(target: string): Promise<void> {
     const { root, descriptor, path, handle } = this.#partial
     await this.#drain()
-    await this.#settle()
+    await this.#flushing
     const digest = this.#digester.digest()
     if (this.offset !== descriptor.size || digest !== descriptor.digest) {
       const error = mismatch(descriptor, this.offset, digest)
@@ -147,7 +152,7 @@ class PartialWriter implements BlobWriter {
     this.#closed = true
     try {
       await this.#drain()
-      await this.#settle()
+      await this.#flushing
     } finally {
       await this.#end()
     }
@@ -164,23 +169,22 @@ class PartialWriter implements BlobWriter {
     }
   }
 
-  /** Hands the joined chunks to the disk; one write runs while the next chunks are received and hashed. */
-  async #drain(): Promise<void> {
-    await this.#writing
-    if (this.#pendingBytes === 0) return
-    const chunks = this.#pending
-    const bytes = this.#pendingBytes
-    this.#pending = []
-    this.#pendingBytes = 0
-    this.#writing = this.#append(chunks, bytes)
-    this.#writing.catch(() => {}) // reported by the next call, which awaits it
+  #join(chunk: Uint8Array): void {
+    if (this.#joined.length === 0) this.#joined = new Uint8Array(WRITE_SIZE)
+    this.#joined.set(chunk, this.#joinedBytes)
+    this.#joinedBytes += chunk.length
   }
 
-  async #append(chunks: readonly Uint8Array[], bytes: number): Promise<void> {
+  async #drain(): Promise<void> {
+    const bytes = this.#joined.subarray(0, this.#joinedBytes)
+    this.#joinedBytes = 0
+    if (bytes.length > 0) await this.#append(bytes)
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
     try {
-      const { bytesWritten } = await this.#partial.handle.writev(chunks)
-      if (bytesWritten !== bytes) await this.#partial.handle.appendFile(Buffer.concat(chunks).subarray(bytesWritten))
-      this.#sinceFlush += bytes
+      await this.#partial.handle.appendFile(bytes)
+      this.#sinceFlush += bytes.length
       if (this.#sinceFlush < FLUSH_SIZE) return
       await this.#flushing
       this.#sinceFlush = 0
@@ -189,11 +193,6 @@ class PartialWriter implements BlobWriter {
     } catch (error) {
       throw fileError(error, 'write', this.#partial.target)
     }
-  }
-
-  async #settle(): Promise<void> {
-    await this.#writing
-    await this.#flushing
   }
 }
 

@@ -22,12 +22,16 @@ export function openTree(folder: string): Tree {
   const root = resolvePath(folder)
   const blobs = createBlobStore(root)
   const snapshots = createSnapshotCache(root)
-  const manifest = async (repository: string, reference: string): Promise<StoredManifest | undefined> => {
+  const manifest = async (
+    repository: string,
+    reference: string,
+    options?: { readonly mayBeOld?: boolean },
+  ): Promise<StoredManifest | undefined> => {
     const digest = asDigest(reference)
     if (!isTreeRepository(repository) || (digest === undefined && !isTag(reference))) return undefined
     const stored = readStoredManifest(root, repository, reference)
     if (stored !== undefined || digest === undefined) return stored
-    return findByTag(root, await snapshots(repository), digest)
+    return findByTag(root, await snapshots(repository, options), digest)
   }
   return {
     root,
@@ -70,23 +74,25 @@ export function openTree(folder: string): Tree {
       const onVisible = (): void => blobs.changed(repository)
       return openBlobWriter(root, parseTreeRepository(repository), descriptor, { ...options, onVisible })
     },
-    tag: (repository, tag, digest) => putTag(root, repository, tag, digest),
+    tag: (repository, tag, digest, options) => putTag(root, { repository, tag, digest, ...options }),
   }
 }
 
 /**
  * Reads a repository's snapshot again only when its folder has changed since, and has been still for a while: a folder's date is no finer than the
- * kernel's clock tick. Who asks while it is being read shares the reading that begins next, lest a thousand askers read a thousand files each.
+ * kernel's clock tick; who takes an old one (`mayBeOld`) gets the last that was read. Who asks while it is being read shares the reading that begins next, lest a thousand askers read a thousand files each.
  */
-function createSnapshotCache(root: string): (repository: string) => Promise<RepositorySnapshot> {
+function createSnapshotCache(
+  root: string,
+): (repository: string, options?: { readonly mayBeOld?: boolean }) => Promise<RepositorySnapshot> {
   const cache = new Map<string, { readonly changed: number; readonly snapshot: RepositorySnapshot }>()
   const running = new Map<string, Promise<unknown>>()
   const next = new Map<string, Promise<RepositorySnapshot>>()
   const dateOf = (repository: string): number | undefined =>
     statSync(join(root, manifestsFolder(repository)), { throwIfNoEntry: false })?.mtimeMs
-  return async repository => {
+  return async (repository, { mayBeOld = false } = {}) => {
     const known = cache.get(repository)
-    if (known !== undefined && known.changed === dateOf(repository)) return known.snapshot
+    if (known !== undefined && (mayBeOld || known.changed === dateOf(repository))) return known.snapshot
     const reading = next.get(repository) ?? readNext(repository)
     next.set(repository, reading)
     return reading
@@ -110,7 +116,7 @@ function createSnapshotCache(root: string): (repository: string) => Promise<Repo
     const still = changed !== undefined && Date.now() - changed > STILL
     const snapshot = await readRepository(root, repository)
     cache.delete(repository)
-    if (still) cache.set(repository, { changed, snapshot })
+    cache.set(repository, { changed: still ? changed : Number.NaN, snapshot })
     for (const oldest of cache.keys()) {
       if (cache.size <= LARGEST_CACHE) break
       cache.delete(oldest)
@@ -207,15 +213,25 @@ async function putManifest(
       side: 'source',
     })
   }
-  await blobs.flush(repository)
-  if (kind === 'index') await flushFolder(join(root, manifestsFolder(repository)))
-  await writeWhole(root, manifestPath(repository, sha256), bytes)
+  const before = async (): Promise<void> => {
+    await blobs.flush(repository, { others: true })
+    if (kind === 'index') await flushFolder(join(root, manifestsFolder(repository)))
+  }
+  const written = await writeWhole(root, manifestPath(repository, sha256), bytes, { before })
+  if (!written) await blobs.flush(repository)
   if (digest !== undefined && digest !== sha256) {
     await linkOrCopy(root, join(root, manifestPath(repository, sha256)), join(root, manifestPath(repository, digest)))
   }
 }
 
-async function putTag(root: string, repository: string, tag: string, digest: Digest): Promise<boolean> {
+interface Tagging {
+  readonly repository: string
+  readonly tag: string
+  readonly digest: Digest
+  readonly before?: () => Promise<void>
+}
+
+async function putTag(root: string, { repository, tag, digest, before }: Tagging): Promise<boolean> {
   parseTreeRepository(repository)
   parseTag(tag)
   if (!hasManifestFile(root, repository, digest)) {
@@ -227,6 +243,7 @@ async function putTag(root: string, repository: string, tag: string, digest: Dig
   const sha256 = digest.startsWith('sha256:') ? digest : readStoredManifest(root, repository, digest)?.digest
   if (known === sha256) return false
   await checkCase(root, repository, tag)
+  await before?.()
   await flushFolder(join(root, manifestsFolder(repository)))
   await linkOrCopy(root, join(root, manifestPath(repository, digest)), join(root, manifestPath(repository, tag)))
   await flushFolder(join(root, manifestsFolder(repository)))

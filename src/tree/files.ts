@@ -46,12 +46,18 @@ export async function openToAll(path: string): Promise<void> {
 
 /**
  * Writes a small file so that it is visible whole or not at all, even after a power loss: written elsewhere, flushed, renamed.
- * Does nothing where the same bytes are there. `path` is root-relative. True if it wrote.
+ * Does nothing where the same bytes are there. `path` is root-relative; `before` is done first, where anything is. True if it wrote.
  * @throws RegistrishError `no-space`, `io`.
  */
-export async function writeWhole(root: string, path: string, bytes: Uint8Array): Promise<boolean> {
+export async function writeWhole(
+  root: string,
+  path: string,
+  bytes: Uint8Array,
+  { before }: { readonly before?: () => Promise<void> } = {},
+): Promise<boolean> {
   const target = join(root, path)
   if (await holds(target, bytes)) return false
+  await before?.()
   try {
     await ensureFolderInside(root, dirname(target))
     const temporary = await newTemporary(root)

@@ -1,12 +1,15 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
+import type { Digest } from '../oci/digest.ts'
 import { PRIVATE } from './layout.ts'
 import { type QueueOptions, sweepDead, tryQueue, waitInQueue } from './lock-queue.ts'
-import { dropTicket, type LockMode, lockLabel, type Ticket } from './lock-tickets.ts'
+import { dropTicket, type LockMode, listTickets, lockLabel, type Ticket } from './lock-tickets.ts'
 
 /** A lock that is held. `release` gives it back; again is harmless. When the process ends by itself, its locks end with it. */
 export interface Lock extends AsyncDisposable {
+  /** Names it among all locks of all times; empty where nothing is locked. */
+  readonly id: string
   release(): Promise<void>
 }
 
@@ -46,8 +49,19 @@ export async function acquireReadingLock(
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
     if (!['ENOENT', 'ENOTDIR', 'EROFS', 'EACCES', 'EPERM'].includes(systemCode(cause) ?? '')) throw error
-    return { release: async () => {}, [Symbol.asyncDispose]: async () => {} }
+    return { id: '', release: async () => {}, [Symbol.asyncDispose]: async () => {} }
   }
+}
+
+/** The ids of the tree's own locks that are held or waited for by anyone; none of the dead, as far as they are known. */
+export async function listTreeLocks(root: string): Promise<ReadonlySet<string>> {
+  await sweepDead(root, {})
+  return new Set((await listTickets(root, TREE)).map(({ id }) => id))
+}
+
+/** The name of the lock of a blob's partial download. */
+export function blobLock(digest: Digest): string {
+  return `blob-${digest.replace(':', '-')}`
 }
 
 /** Acquires the exclusive lock of a name, any text, within a tree. @throws RegistrishError `aborted`, `no-space`, `io`. */
@@ -55,7 +69,7 @@ export async function acquireNamedLock(root: string, name: string, options: Lock
   return createLock(root, await waitInQueue(root, { ...options, lock: lockLabel(name), mode: 'exclusive' }))
 }
 
-/** Acquires the exclusive lock of a name if it is free; undefined where another holds it or waits for it. @internal for the tests, which must not wait */
+/** Acquires the exclusive lock of a name if it is free; undefined where another holds it or waits for it. */
 export async function tryNamedLock(root: string, name: string, options: LockOptions = {}): Promise<Lock | undefined> {
   const ticket = await tryQueue(root, { ...options, lock: lockLabel(name), mode: 'exclusive' })
   return ticket === undefined ? undefined : createLock(root, ticket)
@@ -67,5 +81,5 @@ function createLock(root: string, ticket: Ticket): Lock {
     dropped ??= dropTicket(root, ticket)
     return dropped
   }
-  return { release, [Symbol.asyncDispose]: release }
+  return { id: ticket.id, release, [Symbol.asyncDispose]: release }
 }

@@ -23,10 +23,15 @@ export interface ReadonlyTree extends Source {
   tags(repository: string, options?: CallOptions): Promise<readonly string[]>
   referrers(repository: string, digest: Digest, options?: CallOptions): Promise<readonly Descriptor[]>
   /**
-   * Reads a manifest by tag or digest; undefined where there is none. A digest that only a tag's file holds (a tree made by hand) is found too.
+   * Reads a manifest by tag or digest; undefined where there is none. A digest that only a tag's file holds (a tree made by hand) is found too;
+   * with `mayBeOld` such a file may be overlooked that came after the first question, which spares reading them all again after each change.
    * @throws RegistrishError `manifest-invalid` or `digest-mismatch` where the file is not what its name says.
    */
-  manifest(repository: string, reference: string): Promise<StoredManifest | undefined>
+  manifest(
+    repository: string,
+    reference: string,
+    options?: { readonly mayBeOld?: boolean },
+  ): Promise<StoredManifest | undefined>
   /** Size in bytes of a blob of this repository, or undefined. */
   blobSize(repository: string, digest: Digest): Promise<number | undefined>
 }
@@ -44,8 +49,13 @@ export interface Tree extends ReadonlyTree {
   linkBlob(repository: string, descriptor: Descriptor): Promise<boolean>
   /** Opens a blob for writing, after what an earlier run has left of it; waits for another process that is at the same blob. */
   writeBlob(repository: string, descriptor: Descriptor, options?: CallOptions): Promise<BlobWriter>
-  /** Points a tag at a manifest that is in the repository. True where that changed something. @throws RegistrishError `conflict` where the disk folds case and another tag differs only by case. */
-  tag(repository: string, tag: string, digest: Digest): Promise<boolean>
+  /** Points a tag at a manifest that is in the repository. True where that changed something; `before` is done first, where it will. @throws RegistrishError `conflict` where the disk folds case and another tag differs only by case. */
+  tag(
+    repository: string,
+    tag: string,
+    digest: Digest,
+    options?: { readonly before?: () => Promise<void> },
+  ): Promise<boolean>
 }
 
 /** A blob on its way into a tree. */
@@ -54,7 +64,7 @@ export interface BlobWriter {
   readonly offset: number
   /** Drops what is there: `offset` is 0 again. */
   restart(): Promise<void>
-  /** Appends bytes; hashes them; the caller must not change the buffer afterwards. */
+  /** Appends bytes and hashes them; the buffer is the caller's again when it is done. */
   write(chunk: Uint8Array): Promise<void>
   /** Verifies size and digest, and makes the blob visible. On a mismatch the part is dropped. @throws RegistrishError `digest-mismatch` or `size-mismatch`, side `source`. */
   commit(): Promise<void>

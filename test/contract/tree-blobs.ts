@@ -23,6 +23,24 @@ export function blobTests(open: OpenTree): void {
     expect((await readBlob(tree, 'app', descriptor)).equals(bytes)).toBe(true)
   })
 
+  test.each([7, 100_000, 262_143, 262_144, 700_000])(
+    'chunks of %d bytes may be overwritten as soon as they are written',
+    async size => {
+      const tree = open(await makeTemporaryFolder())
+      const [descriptor, bytes] = made(size === 7 ? 10_000 : 2_000_000)
+      const writer = await tree.writeBlob('app', descriptor)
+      const buffer = new Uint8Array(size)
+      for (let start = 0; start < bytes.length; start += size) {
+        const chunk = buffer.subarray(0, Math.min(size, bytes.length - start))
+        chunk.set(bytes.subarray(start, start + size))
+        await writer.write(chunk)
+        buffer.fill(0)
+      }
+      await writer.commit()
+      expect((await readBlob(tree, 'app', descriptor)).equals(bytes)).toBe(true)
+    },
+  )
+
   test('a blob can be named by sha512', async () => {
     const tree = open(await makeTemporaryFolder())
     const bytes = makeBlob(1000)

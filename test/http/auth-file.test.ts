@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import type { RegistrishError } from '../../src/errors.ts'
 import { type Credentials, parseAuthFile, readAuthFile } from '../../src/http/auth-file.ts'
 import { failureOf } from '../registry/registry-support.ts'
 
 const encode = (text: string): string => Buffer.from(text).toString('base64')
 
-function entry(value: unknown): Credentials | undefined {
+function entry(value: unknown): Credentials | RegistrishError | undefined {
   return parseAuthFile(JSON.stringify({ auths: { host: value } }), 'file').auths.get('host')
 }
 
@@ -50,6 +51,28 @@ describe('an entry', () => {
   })
 })
 
+describe('a broken entry', () => {
+  test.each([
+    ['secret', 'the entry of host is no object'],
+    [{ auth: encode('secret') }, '"auth" of host is not base64 of user:password'],
+    [{ auth: encode(':secret') }, '"auth" of host is not base64 of user:password'],
+  ])('is named for who needs it, and not repeated: %j', (value, reason) => {
+    const error = entry(value)
+    expect(error).toMatchObject({
+      code: 'usage',
+      side: 'source',
+      message: `the credentials in file cannot be read: ${reason}`,
+      hint: expect.stringContaining('--authfile'),
+    })
+    expect(String((error as Error).stack)).not.toMatch(/secret|c2Vjc/)
+  })
+
+  test('leaves the others as they are', () => {
+    const { auths } = parseAuthFile('{"auths":{"bad":"x","host":{"registrytoken":"tok"}}}', 'file')
+    expect(auths.get('host')).toMatchObject({ kind: 'bearer', token: 'tok' })
+  })
+})
+
 describe('a file', () => {
   test('names helpers', () => {
     const file = parseAuthFile(
@@ -75,8 +98,6 @@ describe('a file', () => {
     ['{"auths":{"host":{"auth":"c2VjcmV0OnNlY3JldA=="}}', 'it is not JSON'],
     ['["secret"]', 'it is no JSON object'],
     ['{"auths":["secret"]}', '"auths" is no object'],
-    ['{"auths":{"host":"secret"}}', 'the entry of host is no object'],
-    [`{"auths":{"host":{"auth":"${encode('secret')}"}}}`, '"auth" of host is not base64 of user:password'],
     ['{"credHelpers":{"host":5}}', '"credHelpers" of host is no name'],
   ])('that is broken is named, and not repeated: %s', async (text, reason) => {
     const error = await failureOf((async () => parseAuthFile(text, '/home/u/config.json'))())

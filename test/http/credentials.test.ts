@@ -92,6 +92,16 @@ describe('credentials are looked for', () => {
     expect(await failureOf(finder.find('other', 'app'))).toMatchObject({ code: 'usage' })
   })
 
+  test('though the entry of another registry is broken; its own error is for that one', async () => {
+    const entries = { auths: { bad: 'x', host: { auth: encode('u:p') } } }
+    const finder = createCredentialFinder({ env: { DOCKER_AUTH_CONFIG: JSON.stringify(entries) }, home: '/nowhere' })
+    expect((await finder.find('host', 'app')).credentials).toMatchObject({ username: 'u' })
+    expect(await failureOf(finder.find('bad', 'app'))).toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('the entry of bad is no object'),
+    })
+  })
+
   test('under every name of Docker Hub', async () => {
     for (const key of ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io', 'https://registry-1.docker.io']) {
       const env = { DOCKER_AUTH_CONFIG: JSON.stringify(auths(key, 'hub')) }

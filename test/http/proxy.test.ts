@@ -17,6 +17,12 @@ describe('the proxy of a URL', () => {
     expect(proxyFor(new URL(url), env)?.host).toBe(host)
   })
 
+  test.each(['', '  '])('%j in lower case does not hide what the upper case says', empty => {
+    expect(proxyFor(new URL('http://a'), { HTTP_PROXY: 'p:3128', http_proxy: empty })?.host).toBe('p:3128')
+    expect(proxyFor(new URL('http://a'), { HTTP_PROXY: 'p:3128', NO_PROXY: 'a', no_proxy: empty })).toBeUndefined()
+    expect(proxyFor(new URL('http://a'), { http_proxy: empty })).toBeUndefined()
+  })
+
   test('needs no scheme, in either case of the variable; the lower case wins', () => {
     expect(proxyFor(new URL('http://a'), { http_proxy: 'p:3128' })?.href).toBe('http://p:3128/')
     expect(proxyFor(new URL('http://a'), { HTTP_PROXY: 'p:3128', http_proxy: 'q:3128' })?.host).toBe('q:3128')

@@ -87,6 +87,26 @@ describe('what fails is tried again', () => {
     }
   })
 
+  test('once only after all tries failed, until the host answers well again', async () => {
+    const retry = createRetry({ times: 2, sleep: async () => {} })
+    let isBusy = true
+    let tries = 0
+    const attempt = async (): Promise<{ readonly value: string } | ReturnType<ReturnType<typeof busy>>> => {
+      tries += 1
+      return isBusy ? busy()() : { value: 'done' }
+    }
+    const ask = async (): Promise<number> => {
+      tries = 0
+      await retry.run({ what: 'it', attempt }).catch(() => {})
+      return tries
+    }
+    expect([await ask(), await ask(), await ask()]).toEqual([3, 1, 1])
+    isBusy = false
+    expect(await ask()).toBe(1)
+    isBusy = true
+    expect(await ask()).toBe(3)
+  })
+
   test('with pauses of 30 s at most', async () => {
     const { pauses } = await run(Array(9).fill(busy()), { times: 9 })
     expect(Math.max(...pauses)).toBe(30_000)

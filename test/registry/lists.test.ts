@@ -10,8 +10,9 @@ import {
   withReferrers,
 } from '../support/made-images.ts'
 import { apiError, json } from '../support/registry-content.ts'
-import { fails, only, sendsHeaders } from '../support/registry-faults.ts'
+import { fails, only, sendsHeaders, tokenAuth } from '../support/registry-faults.ts'
 import type { Hook } from '../support/test-registry.ts'
+import { login, password } from './login-support.ts'
 import { failureOf, openRegistry, startRegistry } from './registry-support.ts'
 
 const IMAGE = await makeImage()
@@ -140,6 +141,21 @@ describe('referrers are listed', () => {
       { latest: IMAGE, [tag]: makeFallbackIndex(notes) },
       { registry: { hook: only(/referrers/, hook) } },
     )
+    expect(await source.referrers?.('app', IMAGE.root.digest)).toEqual(entries)
+  })
+
+  test.each([
+    ['a registry token', { registrytoken: 'raw' }],
+    ['a token of the token server', password('me', 'secret')],
+  ])('by the fallback tag where the API answers 400 and %s is in use', async (_, entry) => {
+    const asks = tokenAuth({ user: ['me', 'secret'] })
+    const hook: Hook = (request, next) => {
+      const passed: typeof next = async known => (/referrers/.test(known.path) ? fails(400)(known, next) : next(known))
+      return request.headers['authorization'] === 'Bearer raw' ? passed(request) : asks(request, passed)
+    }
+    const { registry, source } = await login(hook, entry)
+    registry.put('app', tag, makeFallbackIndex(notes))
+    await source.resolve('app', 'latest')
     expect(await source.referrers?.('app', IMAGE.root.digest)).toEqual(entries)
   })
 

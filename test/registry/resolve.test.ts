@@ -126,6 +126,16 @@ describe('what is not there', () => {
     })
   })
 
+  test('is named as a missing repository also where only the list of tags says so', async () => {
+    const hook = only(/manifests/, fails(404, {}, 'MANIFEST_UNKNOWN'))
+    const { registry, source } = await openRegistry({}, { registry: { hook } })
+    expect(await failureOf(source.resolve('no/such', 'latest'))).toMatchObject({
+      code: 'not-found',
+      message: expect.stringContaining(`${registry.host} has no repository called no/such`),
+      hint: 'check the spelling of the name',
+    })
+  })
+
   test('is named as a missing manifest', async () => {
     const { registry, source } = await openRegistry({ latest: await makeImage() })
     const digest = digestOf('absent')

@@ -94,7 +94,8 @@ const HEAVY: Readonly<Record<string, { readonly rooms?: readonly string[]; reado
 /** Heavy libraries stay in their rooms, and are imported when they are needed. */
 export const heavyLibrariesAreLazy: Rule = ({ imports }) =>
   imports.flatMap(({ from, to = '', kind }) => {
-    const heavy = Object.hasOwn(HEAVY, to) ? HEAVY[to] : undefined
+    const [name = ''] = to.split('/')
+    const heavy = Object.hasOwn(HEAVY, name) ? HEAVY[name] : undefined
     if (heavy === undefined) return []
     const strange = heavy.rooms !== undefined && !heavy.rooms.includes(roomOf(from))
     return [

@@ -24,6 +24,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** How the connection fails after some bytes of the body: it ends as if all were well, is reset, or falls silent. */
   readonly breaks?: { readonly how: 'ends' | 'resets' | 'stalls'; readonly after: number }
+  /** Milliseconds to wait after each 64 KiB of the body. Default: none. */
+  readonly pause?: number
 }
 
 /** Repositories in memory. */

@@ -41,6 +41,11 @@ export function breaksAfter(after: number, how: 'ends' | 'resets' | 'stalls'): H
   return async (request, next) => ({ ...(await next(request)), breaks: { how, after } })
 }
 
+/** Waits so many milliseconds after each 64 KiB, so that something can happen in the middle. */
+export function slowly(pause: number): Hook {
+  return async (request, next) => ({ ...(await next(request)), pause })
+}
+
 /** Never answers. */
 export const neverAnswers: Hook = () => new Promise(() => {})
 

@@ -23,7 +23,9 @@ export interface SourceGraph {
 /** Reads all TypeScript files below a folder. */
 export async function readSourceGraph(folder: string): Promise<SourceGraph> {
   const names = await readdir(folder, { recursive: true })
-  const paths = names.map(name => name.replaceAll('\\', '/')).filter(name => name.endsWith('.ts'))
+  const paths = names
+    .map(name => name.replaceAll('\\', '/'))
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts'))
   const read = async (path: string): Promise<readonly [string, string]> => [
     path,
     await readFile(join(folder, path), 'utf8'),

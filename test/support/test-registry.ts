@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Graph } from './made-images.ts'
 import {
   type Answer,
@@ -129,7 +130,7 @@ async function readRequest(incoming: IncomingMessage, log: readonly Entry[]): Pr
 }
 
 async function send(outgoing: ServerResponse, answer: Answer, entry: Entry): Promise<void> {
-  const { status, headers, body, breaks } = answer
+  const { status, headers, body, breaks, pause } = answer
   const lists = Object.entries(headers).map(
     ([name, value]) => [name, typeof value === 'string' ? value : [...value]] as const,
   )
@@ -146,6 +147,7 @@ async function send(outgoing: ServerResponse, answer: Answer, entry: Entry): Pro
     const chunk = body.subarray(start, Math.min(end, start + CHUNK))
     entry.bytes += chunk.length
     if (!outgoing.write(chunk)) await drained(outgoing)
+    if (pause !== undefined) await delay(pause)
   }
   if (breaks === undefined) outgoing.end()
   else breakOff(outgoing, breaks.how)

@@ -58,11 +58,15 @@ describe('the tree lock', () => {
   test('is shared by many and exclusive to one', async () => {
     const shared = [await acquireTreeLock(root, 'shared'), await acquireTreeLock(root, 'shared')]
     const order: string[] = []
-    const exclusive = acquireTreeLock(root, 'exclusive').then(async lock => {
+    let waits = false
+    const onWait = (): void => {
+      waits = true
+    }
+    const exclusive = acquireTreeLock(root, 'exclusive', { onWait }).then(async lock => {
       order.push('exclusive')
       await lock.release()
     })
-    await until(() => tickets().length === 3)
+    await until(() => waits)
     const late = acquireTreeLock(root, 'shared').then(async lock => {
       order.push('shared')
       await lock.release()
