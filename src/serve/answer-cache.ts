@@ -74,6 +74,11 @@ function isUnchanged(path: string, stamp: Stamp | undefined): boolean {
   )
 }
 
+/**
+ * Whether a change from now on will show. Whoever changes a file may give it any `mtime`, one in the future too, but not its `ctime`: where that is not past
+ * (the clock went back), the next change may bear the same.
+ */
 function isSettled({ mtimeMs, ctimeMs }: Stamp): boolean {
-  return Math.abs(Date.now() - Math.max(mtimeMs, ctimeMs)) > TICK
+  const now = Date.now()
+  return now - ctimeMs > TICK && Math.abs(now - mtimeMs) > TICK
 }

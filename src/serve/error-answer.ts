@@ -21,13 +21,13 @@ export function errorAnswer(
 }
 
 /**
- * The answer to a request that failed with `error`: 503 when the process has no descriptors or memory left, 404 for a manifest that is not what
+ * The answer to a request that failed with `error`: 503 when the process has no descriptors or memory left or a file never stood still, 404 for a manifest that is not what
  * its name says (the route table leaves it out as well), else 500. Says nothing about the machine; whoever operates it gets the error itself.
  */
 export function answerTo(error: unknown): ServeResponse {
   const code = systemCode(error)
   const cause = error instanceof Error ? systemCode(error.cause) : undefined
-  if (SHORTAGES.has(code ?? '') || SHORTAGES.has(cause ?? ''))
+  if (SHORTAGES.has(code ?? '') || SHORTAGES.has(cause ?? '') || isRegistrishError(error, 'conflict'))
     return errorAnswer(503, 'UNAVAILABLE', { 'Retry-After': '1' })
   if (isRegistrishError(error, 'digest-mismatch', 'manifest-invalid', 'unsupported'))
     return errorAnswer(404, 'MANIFEST_UNKNOWN')

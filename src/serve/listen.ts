@@ -65,6 +65,8 @@ export async function listen(
     keepAliveTimeout: limits.idle,
     connectionsCheckingInterval: Math.min(5000, limits.head),
     maxHeaderSize: LARGEST_HEAD,
+    // Node's own 400 would not wait its turn
+    requireHostHeader: false,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
@@ -74,6 +76,10 @@ export async function listen(
   const edge: Edge = { handler, connections, onEvent: onEvent ?? (() => undefined) }
   server.on('request', (request, response) => {
     connections.enter(response, request.socket, () => answer(edge, request, response))
+  })
+  server.on('checkExpectation', (request, response) => {
+    const found = errorAnswer(417, 'BAD_REQUEST')
+    connections.enter(response, request.socket, () => send({ edge, request, response }, found))
   })
   server.on('clientError', (error, socket) => refuse(connections, error, socket as Socket))
   const port = await bind(server, address)
@@ -98,7 +104,7 @@ interface Edge {
 function answer(edge: Edge, request: IncomingMessage, response: ServerResponse): void {
   const { method = '', url = '', headers } = request
   try {
-    const found = edge.handler({ method, url, headers })
+    const found = lacksHost(request) ? HOSTLESS : edge.handler({ method, url, headers })
     if (found instanceof Promise) {
       found
         .then(known => send({ edge, request, response }, known))
@@ -108,6 +114,13 @@ function answer(edge: Edge, request: IncomingMessage, response: ServerResponse):
     fail({ edge, request, response }, error)
   }
 }
+
+/** RFC 9112 §3.2. */
+function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1'
+}
+
+const HOSTLESS: ServeResponse = errorAnswer(400, 'BAD_REQUEST', { Connection: 'close' })
 
 interface Exchange {
   readonly edge: Edge

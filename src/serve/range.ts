@@ -9,7 +9,8 @@ export interface ByteRange {
 
 /**
  * Parses a Range header for a body of `size` bytes (RFC 9110 §14.2). Undefined: answer with the whole body, because the unit is another, the
- * syntax is wrong, the ranges together are longer than the body, or it is empty, of which no answer could say a part. Empty: no range can be satisfied (416).
+ * syntax is wrong, the ranges together are longer than the body or too many to be meant well (RFC 9110 §17.15), or it is empty, of which no answer could
+ * say a part. Empty: no range can be satisfied (416).
  * Ranges are kept apart and in the order asked for: clients that ask for many (containers/storage) take the parts by position.
  */
 export function parseRange(header: string, size: number): readonly ByteRange[] | undefined {
@@ -24,6 +25,7 @@ export function parseRange(header: string, size: number): readonly ByteRange[] |
     const match = SPEC.exec(text)
     if (match === null) return undefined
     specs += 1
+    if (specs > MOST_RANGES) return undefined
     const range = resolveSpec(match[1] ?? '', match[2] ?? '', size)
     if (range === 'invalid') return undefined
     if (range === undefined) continue
@@ -61,6 +63,8 @@ export function partialContent(
   }
 }
 
+/** Twice what the greediest honest client asks for at once (containers/storage: 1,024); each costs a read and two writes. */
+const MOST_RANGES = 2048
 const UNIT = /^bytes=(.*)$/i
 /** Numbers of any length (RFC 9110 §14.1.1): what is beyond a double's precision is beyond every file too. */
 const SPEC = /^(\d*)-(\d*)$/

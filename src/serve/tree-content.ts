@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import { RegistrishError } from '../errors.ts'
 import { algorithmOf, digestOf } from '../oci/digest.ts'
 import { manifestsFolder, parseRequestPath, type RequestTarget } from '../tree/layout.ts'
+import type { SnapshotMemory } from '../tree/read-manifests.ts'
 import type { Route } from '../tree/route.ts'
 import { FAMILIES, findTarget } from '../tree/routes.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
 import type { Found, RegistryContent } from './content.ts'
 import { isAbsent, type OpenFile, openInside, realInside, type Stamp } from './open-inside.ts'
+import { type ShareRuns, shareRuns } from './share-runs.ts'
 
 /**
  * A tree as what a registry answers from: routes as the table has them, manifests verified against their digest before they are given,
@@ -16,7 +18,7 @@ import { isAbsent, type OpenFile, openInside, realInside, type Stamp } from './o
  */
 export function createTreeContent(tree: ReadonlyTree): RegistryContent {
   const cache = createAnswerCache()
-  const reader: Reader = { tree, cache, findCatalog: shareRuns(() => findTarget(tree, { kind: 'catalog' })) }
+  const reader: Reader = { tree, cache, memory: new Map(), share: shareRuns() }
   return {
     find: path => cache.get(path) ?? read(reader, path),
     hasRepository: repository => folderStamp(tree.root, repository) !== undefined,
@@ -26,8 +28,10 @@ export function createTreeContent(tree: ReadonlyTree): RegistryContent {
 interface Reader {
   readonly tree: ReadonlyTree
   readonly cache: AnswerCache
-  /** Walking the whole tree is dear: one walk at a time. */
-  readonly findCatalog: () => Promise<Route | undefined>
+  /** What manifests say, so that a repository of which one has changed is not read from the start. */
+  readonly memory: SnapshotMemory
+  /** Walking the whole tree, or all manifests of a repository, is dear: one walk of each at a time. */
+  readonly share: ShareRuns<Route | undefined>
 }
 
 async function read(reader: Reader, path: string): Promise<Found | undefined> {
@@ -70,11 +74,11 @@ async function readBlob({ tree }: Reader, target: RequestTarget): Promise<Found 
 }
 
 async function readDocument(reader: Reader, path: string, target: RequestTarget): Promise<Found | undefined> {
-  const { tree, cache, findCatalog } = reader
+  const { tree, cache, memory, share } = reader
   const folder = 'repository' in target ? manifestsFolder(target.repository) : undefined
   const stamp = 'repository' in target ? folderStamp(tree.root, target.repository) : undefined
   if (folder !== undefined && stamp === undefined) return target.kind === 'referrers' ? NO_REFERRERS : undefined
-  const route = await (target.kind === 'catalog' ? findCatalog() : findTarget(tree, target))
+  const route = await share(path, () => findTarget(tree, target, memory))
   if (route === undefined || !('bytes' in route.body)) return undefined
   const found = describe(route, route.body.bytes)
   if (target.kind === 'version') cache.put(path, found)
@@ -118,28 +122,6 @@ function readWhole(file: OpenFile): Uint8Array {
     return bytes.subarray(0, length)
   } finally {
     file.close()
-  }
-}
-
-/** At most one run at a time; whoever asks while one is under way gets the next, which begins after the question. */
-function shareRuns<T>(run: () => Promise<T>): () => Promise<T> {
-  let current: Promise<unknown> | undefined
-  let next: Promise<T> | undefined
-  const start = (): Promise<T> => {
-    next = undefined
-    const started = run()
-    current = started
-    const end = (): void => {
-      if (current === started) current = undefined
-    }
-    started.then(end, end)
-    return started
-  }
-  return () => {
-    if (next !== undefined) return next
-    if (current === undefined) return start()
-    next = current.then(start, start)
-    return next
   }
 }
 

@@ -1,9 +1,10 @@
-import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, messageOf, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
-import { type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
+import { LARGEST_MANIFEST, type Manifest, parseManifest, referrerDescriptor } from '../oci/manifest.ts'
+import { readRegular } from './read-regular.ts'
 
 /** What a manifest's bytes say. */
 export interface ManifestFacts {
@@ -50,22 +51,30 @@ export interface ReadFile {
   readonly sha512: Digest | undefined
 }
 
+/** Told of every manifest that is read, not of those that are remembered. */
+export type OnManifest = (digest: Digest, manifest: Manifest) => void
+
 /** What the names of one file hold. A name that has moved to another file meanwhile says nothing of the others: then each is read by itself. */
-export function readNames({ folder, names, version }: ListedFile, memory: SnapshotMemory): readonly ReadFile[] {
+export function readNames(
+  { folder, names, version }: ListedFile,
+  memory: SnapshotMemory | undefined,
+  onManifest?: OnManifest,
+): readonly ReadFile[] {
   const needsBytes = names.some(name => name.startsWith('sha512:'))
-  const remembered = needsBytes ? undefined : memory.get(version)
+  const remembered = needsBytes ? undefined : memory?.get(version)
   if (remembered !== undefined) return [{ names, content: remembered, sha512: undefined }]
   const read = (name: string): ReturnType<typeof readManifestFile> => readManifestFile(join(folder, name))
   const understand = (bytes: Uint8Array, those: readonly string[]): ReadFile => ({
     names: those,
-    content: inspect(bytes),
+    content: inspect(bytes, onManifest),
     sha512: those.some(name => name.startsWith('sha512:')) ? digestOf(bytes, 'sha512') : undefined,
   })
   const [first = '', ...others] = names
   const file = read(first)
   if (file?.version === version) {
     const found = understand(file.bytes, names)
-    if (file.settled && memory.size < MOST_REMEMBERED && isShort(found.content)) memory.set(version, found.content)
+    if (file.settled && memory !== undefined && memory.size < MOST_REMEMBERED && isShort(found.content))
+      memory.set(version, found.content)
     return [found]
   }
   return [first, ...others].flatMap(name => {
@@ -86,7 +95,7 @@ export function versionOf({ dev, ino, size, mtimeNs, birthtimeNs, ctimeNs }: Big
   return `${dev}:${ino}:${size}:${mtimeNs}:${birthtimeNs > 0n ? birthtimeNs : ctimeNs}`
 }
 
-function inspect(bytes: Uint8Array): Inspected {
+function inspect(bytes: Uint8Array, onManifest?: OnManifest): Inspected {
   const digest = digestOf(bytes)
   try {
     const manifest = parseManifest(bytes)
@@ -95,6 +104,7 @@ function inspect(bytes: Uint8Array): Inspected {
       subject === undefined
         ? {}
         : { subject: subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }
+    onManifest?.(digest, manifest)
     return { digest, size: bytes.length, mediaType, kind, ...reference }
   } catch (error) {
     return { digest, problem: messageOf(error) }
@@ -106,14 +116,10 @@ function readManifestFile(
   path: string,
 ): { readonly bytes: Uint8Array; readonly version: string; readonly settled: boolean } | undefined {
   try {
-    const file = openSync(path, 'r')
-    try {
-      const bytes = readFileSync(file)
-      const stats = fstatSync(file, { bigint: true })
-      return { bytes, version: versionOf(stats), settled: Date.now() - Number(stats.mtimeMs) > SETTLED }
-    } finally {
-      closeSync(file)
-    }
+    const found = readRegular(path, LARGEST_MANIFEST)
+    if (found === undefined) return undefined
+    const { bytes, stats } = found
+    return { bytes, version: versionOf(stats), settled: Date.now() - Number(stats.mtimeMs) > SETTLED }
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw fileError(error, 'read', path, 'source')

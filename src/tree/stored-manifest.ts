@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -7,6 +6,7 @@ import { LARGEST_MANIFEST, parseManifest } from '../oci/manifest.ts'
 import { formatReferrers } from '../oci/referrers.ts'
 import { statInside } from './files.ts'
 import { manifestPath } from './layout.ts'
+import { readRegular } from './read-regular.ts'
 import type { StoredManifest } from './tree.ts'
 
 /**
@@ -60,7 +60,7 @@ function readInside(root: string, file: string): Buffer | undefined {
   if (stats === undefined) return undefined
   if (stats.size > LARGEST_MANIFEST) throw tooLarge(file, Number(stats.size))
   try {
-    return readFileSync(join(root, file))
+    return readRegular(join(root, file), LARGEST_MANIFEST)?.bytes
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw fileError(error, 'read', file, 'source')

@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs'
+import { statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createAnswerCache } from '../../src/serve/answer-cache.ts'
@@ -12,9 +12,13 @@ let stamp: Stamp
 beforeEach(async () => {
   path = join(await makeTemporaryFolder(), 'file')
   writeFileSync(path, 'content')
-  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path)
-  stamp = { dev, ino, size, mtimeMs, ctimeMs }
+  stamp = stampOf(path)
 })
+
+function stampOf(file: string): Stamp {
+  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(file)
+  return { dev, ino, size, mtimeMs, ctimeMs }
+}
 
 function foundOf(length: number): Found {
   const bytes = Buffer.alloc(length)
@@ -54,6 +58,26 @@ test('a file that changed a moment ago is not trusted, since a second change mig
   const cache = createAnswerCache()
   cache.put('/a', foundOf(10), { path, stamp })
   expect(cache.get('/a')).toBeUndefined()
+})
+
+test('a file of which the state changed at a moment that is yet to come is not trusted: the clock went back', () => {
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() - 60_000)
+  onTestFinished(() => clock.mockRestore())
+  const cache = createAnswerCache()
+  cache.put('/a', foundOf(10), { path, stamp })
+  expect(cache.get('/a')).toBeUndefined()
+})
+
+test('a file that was given a date of the future is trusted once its state is old, and not before', () => {
+  const ahead = new Date(Date.now() + 86_400_000)
+  utimesSync(path, ahead, ahead)
+  const cache = createAnswerCache()
+  const found = foundOf(10)
+  cache.put('/a', found, { path, stamp: stampOf(path) })
+  expect(cache.get('/a')).toBeUndefined()
+  wait()
+  cache.put('/a', found, { path, stamp: stampOf(path) })
+  expect(cache.get('/a')).toBe(found)
 })
 
 test('an answer that depends on no file is kept', () => {

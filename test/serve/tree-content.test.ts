@@ -1,4 +1,4 @@
-import { copyFileSync, renameSync } from 'node:fs'
+import { copyFileSync, openSync, readdirSync, renameSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createTreeContent } from '../../src/serve/tree-content.ts'
@@ -6,6 +6,11 @@ import { openTree } from '../../src/tree/disk-tree.ts'
 import type { ReadonlyTree } from '../../src/tree/tree.ts'
 import { digestOf, TreeByHand } from '../contract/tree-by-hand.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+
+vi.mock('node:fs', async original => {
+  const real = await original<typeof import('node:fs')>()
+  return { ...real, openSync: vi.fn(real.openSync) }
+})
 
 async function makeTree(): Promise<{ readonly byHand: TreeByHand; readonly tree: ReadonlyTree }> {
   const byHand = new TreeByHand(await makeTemporaryFolder())
@@ -87,6 +92,37 @@ test('the catalogue is walked once at a time, and no answer is older than its qu
   expect(await first).toMatch(/^\{"repositories":\["app"/)
   expect(new Set(rest)).toEqual(new Set(['{"repositories":["app","new"]}']))
   expect([most, walks]).toEqual([1, 2])
+})
+
+test('a list of tags is made once for all who ask meanwhile, and reads again only what has changed', async () => {
+  const { byHand, tree } = await makeTree()
+  const folder = join(byHand.root, 'v2/app/manifests')
+  // a manifest that was still for a while is one whose date says so
+  const old = new Date(Date.now() - 60_000)
+  for (const name of readdirSync(folder)) utimesSync(join(folder, name), old, old)
+  let [running, most, lists] = [0, 0, 0]
+  const content = createTreeContent({
+    ...tree,
+    async tags(repository) {
+      lists += 1
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setImmediate(resolve))
+      running -= 1
+      return tree.tags(repository)
+    },
+  })
+  const read = async (): Promise<string> =>
+    Buffer.from((await content.find('/v2/app/tags/list'))?.bytes ?? []).toString()
+  expect(await read()).toBe('{"name":"app","tags":["latest","next"]}')
+
+  const opened = vi.mocked(openSync)
+  opened.mockClear()
+  byHand.image('app', { tags: ['third'], note: 'three', tagOnly: true })
+  const answers = await Promise.all(Array.from({ length: 20 }, read))
+  expect(new Set(answers)).toEqual(new Set(['{"name":"app","tags":["latest","next","third"]}']))
+  expect([most, lists]).toEqual([1, 3])
+  const files = opened.mock.calls.map(([path]) => String(path)).filter(path => path.startsWith(folder))
+  expect(new Set(files)).toEqual(new Set([join(folder, 'third')]))
 })
 
 test('a manifest by its sha512 digest is verified by sha512', async () => {

@@ -3,6 +3,7 @@ import { textOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { count } from '../format.ts'
+import { limitLines } from '../limit-lines.ts'
 import { rootOf } from '../root.ts'
 
 /** `registrish serve`. */
@@ -38,11 +39,14 @@ async function runServe(args: Arguments, context: RunContext): Promise<number> {
   const tree = openTree(rootOf(args, { mustExist: true }))
   const port = process.env['PORT']
   const listen = textOf(args, 'listen') ?? `127.0.0.1:${port === undefined || port === '' ? '5000' : port}`
+  // a server outlives whoever reads its log
+  process.stderr.on('error', () => undefined)
+  const complain = limitLines(context.say)
   const server = await start(tree, {
     listen,
     signal: context.signal,
     onEvent: event => {
-      if (event.type === 'failed') context.say(`${event.target ?? 'a connection'}: ${messageOf(event.error)}`)
+      if (event.type === 'failed') complain(`${event.target ?? 'a connection'}: ${messageOf(event.error)}`)
     },
   })
   const names = await tree.repositories()
