@@ -2,7 +2,7 @@ import { isRegistrishError, messageOf } from '../errors.ts'
 import type { OutputFormat, RunContext } from './command.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
 import { formatError, printable } from './format.ts'
-import type { Parsed } from './parse.ts'
+import { type PlainLine, parsePlainLine } from './parse-plain.ts'
 import { createProgressView } from './progress-view.ts'
 import { readVersion } from './version.ts'
 
@@ -14,19 +14,19 @@ export async function runCli(words: readonly string[]): Promise<number> {
   }
   process.stdout.on('error', endOnBrokenPipe)
   try {
+    const plain = parsePlainLine(words)
+    if (plain !== undefined) return await runCommand(plain)
     const { parseCommandLine } = await import('./parse.ts')
     const parsed = await parseCommandLine(words)
-    if (parsed.type === 'text') {
-      process.stdout.write(parsed.text)
-      return EXIT.done
-    }
-    return await runCommand(parsed)
+    if (parsed.type === 'command') return await runCommand(parsed)
+    process.stdout.write(parsed.text)
+    return EXIT.done
   } catch (error) {
     return reportError(error)
   }
 }
 
-async function runCommand({ command, args }: Extract<Parsed, { readonly type: 'command' }>): Promise<number> {
+async function runCommand({ command, args }: PlainLine): Promise<number> {
   const interrupt = listenForSignals()
   const quiet = args['quiet'] === true
   const view = createProgressView(process.stderr, { quiet })
