@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const machine = describeMachine()
   const started = new Date()
   console.log(formatMachine(machine))
-  console.log(quick ? 'Quick: fewer runs, and 30,000 tags where 100,000 are said.\n' : '')
+  console.log(quick ? 'Quick: fewer runs, and smaller trees than are said.\n' : '')
   const rows: Row[] = []
   for (const bench of benches) {
     const found = await runBench(bench, { quick, say: text => console.error(text) })

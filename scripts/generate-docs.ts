@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { COMMON_FLAGS, type Command, type Flag, usageOf } from '../src/cli/command.ts'
-import { COMMANDS } from '../src/cli/commands.ts'
+import { loadCommands } from '../src/cli/commands.ts'
 
 /*
  * `npm run generate`: writes docs/commands.md from the commands themselves. With --check it writes nothing and fails where the file is stale.
@@ -10,8 +10,8 @@ import { COMMANDS } from '../src/cli/commands.ts'
 /** Seen from .build/scripts/. */
 const FILE = fileURLToPath(new URL('../../docs/commands.md', import.meta.url))
 
-function main(): number {
-  const text = formatReference()
+async function main(): Promise<number> {
+  const text = formatReference(await loadCommands())
   if (!process.argv.includes('--check')) {
     writeFileSync(FILE, text)
     return 0
@@ -21,8 +21,8 @@ function main(): number {
   return 1
 }
 
-function formatReference(): string {
-  const contents = COMMANDS.map(
+function formatReference(commands: readonly Command[]): string {
+  const contents = commands.map(
     ({ name, summary }) => `- [\`registrish ${name}\`](#registrish-${name}): ${summary.toLowerCase()}`,
   )
   return [
@@ -38,7 +38,7 @@ function formatReference(): string {
     '',
     '`--help` shows these and the flags of a command. `registrish completion >> ~/.bashrc` (or `~/.zshrc`) completes commands and flags.',
     '',
-    ...COMMANDS.flatMap(formatCommand),
+    ...commands.flatMap(formatCommand),
   ].join('\n')
 }
 
@@ -79,4 +79,4 @@ function formatFlag(flag: Flag): string {
   )
 }
 
-process.exitCode = main()
+process.exitCode = await main()

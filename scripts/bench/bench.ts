@@ -23,16 +23,26 @@ export interface Case {
   readonly name: string
   /** Programs without which this case cannot be run. */
   readonly needs: readonly string[]
+  /** Why it cannot be run here, where something else than a program is lacking. */
+  readonly lacks?: string | undefined
   readonly measures: readonly Measure[]
   /** Makes what the runs need. What is measured comes first; the other one, if any, runs in turn with it. */
   setup(): Promise<readonly [ours: Side, against?: Side]>
 }
 
 /** What a bench may use. */
-interface Context {
+export interface Context {
   /** An empty folder that other users can read; removed afterwards. */
   readonly folder: string
   readonly quick: boolean
+  /** Has something done after the last case, whatever went wrong, and before the folder goes: a server stopped. The last one given is the first one done. */
+  atEnd(action: () => Promise<void>): void
+}
+
+/** Bytes and files, generously. */
+export interface Room {
+  readonly bytes: number
+  readonly files: number
 }
 
 /** A benchmark: one file in benches/, one line in benches.ts. */
@@ -42,6 +52,8 @@ export interface Bench {
   readonly summary: string
   /** Programs without which none of its cases can be run. */
   readonly needs: readonly string[]
+  /** What it needs in the folder, where that is more than others need. */
+  readonly room?: Room
   /** How often each side runs. */
   readonly runs: { readonly full: number; readonly quick: number }
   /** Makes what all cases need. */

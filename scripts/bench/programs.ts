@@ -60,10 +60,11 @@ export async function runMeasured(command: readonly string[]): Promise<Cost> {
   }
 }
 
+/** What a program has taken until now. */
 type Use = Pick<Cost, 'cpu' | 'memory' | 'read'>
 
 /** These figures only ever grow, so that the last look before the end says nearly all; undefined where there is none to be had (any more). */
-function readUse(pid: number | undefined): Use | undefined {
+export function readUse(pid: number | undefined): Use | undefined {
   try {
     const peak = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
     const read = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]
@@ -76,8 +77,23 @@ function readUse(pid: number | undefined): Use | undefined {
 
 /** Seconds of processor time that a process has used, to a hundredth. @throws Error where /proc does not say. */
 export function readCpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = readStat(pid)
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Seconds of processor time of all programs started here that have ended, and of theirs: right even for those too short to be looked at. NaN where /proc does not say. */
+export function readCpuOfEnded(): number {
+  try {
+    const fields = readStat('self')
+    return (Number(fields[13]) + Number(fields[14])) / 100
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** The fields of /proc/PID/stat that come after the name, which may hold anything. */
+function readStat(pid: number | 'self'): readonly string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

@@ -1,4 +1,4 @@
-import type { Bench, Case, Sample, Side } from './bench.ts'
+import type { Bench, Case, Context, Sample, Side } from './bench.ts'
 import { missingPrograms } from './programs.ts'
 import { makeRow, type Row, type SideRuns } from './row.ts'
 import { makeScratch } from './scratch.ts'
@@ -14,23 +14,27 @@ export interface RunOptions {
 export async function runBench(bench: Bench, options: RunOptions): Promise<readonly Row[]> {
   const absent = missingPrograms(bench.needs)
   if (absent !== undefined) return [{ bench: bench.name, notRun: absent, failed: false }]
-  const scratch = makeScratch()
+  const scratch = makeScratch(bench.room)
+  if (scratch === undefined) return [{ bench: bench.name, notRun: 'there is no room for its files', failed: false }]
   options.say(`${bench.name}: prepared in ${scratch.folder} (${scratch.kind})`)
+  const ends: (() => Promise<void>)[] = []
   try {
     const rows: Row[] = []
-    for (const one of await bench.prepare({ folder: scratch.folder, quick: options.quick }))
+    const atEnd: Context['atEnd'] = action => void ends.unshift(action)
+    for (const one of await bench.prepare({ folder: scratch.folder, quick: options.quick, atEnd }))
       rows.push(...(await runCase(bench, one, options)))
     return rows
   } catch (error) {
     return [{ bench: bench.name, notRun: reasonOf(error), failed: true }]
   } finally {
+    for (const end of ends) await end().catch((error: unknown) => options.say(`${bench.name}: ${reasonOf(error)}`))
     scratch.remove()
   }
 }
 
 async function runCase(bench: Bench, one: Case, { quick, say }: RunOptions): Promise<readonly Row[]> {
   const place = { bench: bench.name, case: one.name }
-  const absent = missingPrograms(one.needs)
+  const absent = one.lacks ?? missingPrograms(one.needs)
   if (absent !== undefined) return [{ ...place, notRun: absent, failed: false }]
   const runs = quick ? bench.runs.quick : bench.runs.full
   say(`${bench.name}: ${one.name}, ${runs === 1 ? '1 run' : `${runs} runs`}`)

@@ -5,9 +5,9 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readCpu, startProgram } from './programs.ts'
-import type { Site, WebServer } from './servers.ts'
+import type { Place, Server } from './servers.ts'
 
-/** What a web server takes. Figures are NaN where /proc does not say. */
+/** What a server takes. Figures are NaN where /proc does not say. */
 interface ServerUse {
   /** MiB; what its processes share is counted once. */
   readonly memory: number
@@ -15,7 +15,7 @@ interface ServerUse {
   readonly cpu: number
 }
 
-/** A web server that runs. */
+/** A server that runs. */
 export interface RunningServer {
   readonly url: string
   /** Seconds from the start of its process to the end of its first answer. */
@@ -25,33 +25,34 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-/** Starts a web server on one core and asks it for `path` until it answers. @throws Error where it ends, or answers anything but 200. */
-export async function startServer(
-  server: WebServer,
-  site: Site,
-  { path, core }: { readonly path: string; readonly core: string },
+/** Starts a server, on one core where one is named, and asks it for `path` until it answers. @throws Error where it ends, or answers anything but 200. */
+export async function startServer<P extends Place>(
+  server: Server<P>,
+  place: P,
+  { path, core }: { readonly path: string; readonly core?: string },
 ): Promise<RunningServer> {
-  mkdirSync(site.folder, { recursive: true })
-  const config = join(site.folder, 'config')
-  writeFileSync(config, server.format(site))
-  const log = join(site.folder, 'output.log')
+  mkdirSync(place.folder, { recursive: true })
+  const config = join(place.folder, 'config')
+  if (server.format !== undefined) writeFileSync(config, server.format(place))
+  const log = join(place.folder, 'output.log')
   const output = openSync(log, 'w')
+  const pinned = core === undefined ? [] : ['taskset', '-c', core]
   const started = performance.now()
-  const child = startProgram(['taskset', '-c', core, ...server.command(config)], output)
+  const child = startProgram([...pinned, ...server.command(config, place)], output)
   closeSync(output)
   try {
-    const status = await firstAnswer(child, site.port, path)
+    const status = await firstAnswer(child, place.port, path)
     const start = (performance.now() - started) / 1000
     if (status !== 200) throw new Error(`${server.program} answered ${path} with ${status}`)
     return {
-      url: `http://127.0.0.1:${site.port}`,
+      url: `http://127.0.0.1:${place.port}`,
       start,
       use: () => useOf(child.pid ?? 0),
       stop: () => stop(child),
     }
   } catch (error) {
     await stop(child)
-    throw new Error(`${String(error)}: ${lastLines(log)} ${lastLines(join(site.folder, 'error.log'))}`, {
+    throw new Error(`${String(error)}: ${lastLines(log)} ${lastLines(join(place.folder, 'error.log'))}`, {
       cause: error,
     })
   }

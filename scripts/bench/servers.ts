@@ -2,23 +2,30 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Where a server stands and what it serves. */
-export interface Site {
-  /** A tree that `emit` has been run for, where `emitted`. */
+export interface Place {
   readonly root: string
   /** A folder for its configuration and whatever it writes. */
   readonly folder: string
   readonly port: number
+}
+
+/** A program that serves. */
+export interface Server<P extends Place = Place> {
+  readonly program: string
+  /** The command that runs it in the foreground. */
+  command(config: string, place: P): readonly string[]
+  /** Its configuration, where it has a file for that. */
+  format?(place: P): string
+}
+
+/** A web server and a tree that `emit` has been run for, where `emitted`. */
+export interface Site extends Place {
   /** What `emit` wrote, or nothing but the folder as it is: every file with the type that the server gives it. */
   readonly content: 'emitted' | 'bare'
 }
 
 /** A web server as this machine's packages have it, with one worker. */
-export interface WebServer {
-  readonly program: string
-  /** The command that runs it in the foreground. */
-  command(config: string): readonly string[]
-  format(site: Site): string
-}
+export type WebServer = Server<Site>
 
 /** Every web server that runs here, by the name of its host. */
 export const WEB_SERVERS: Readonly<Record<string, WebServer>> = {

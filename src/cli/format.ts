@@ -26,13 +26,13 @@ export function shortDigest(digest: string): string {
 
 /** `1 blob`, `2 blobs`. */
 export function count(number: number, word: string, plural = `${word}s`): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? word : plural}`
+  return `${String(number).replace(/\B(?=(?:\d{3})+$)/g, ',')} ${number === 1 ? word : plural}`
 }
 
-/** Lines of a table: a header and rows, columns as wide as their widest cell, the last one not padded. */
+/** Lines of a table: a header and rows, columns as wide as their widest cell, the last one not padded. There may be hundreds of thousands of rows. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   const all = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))
+  const widths = header.map((_, column) => all.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0))
   return all.map(row =>
     row
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))

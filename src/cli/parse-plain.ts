@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { systemCode } from '../errors.ts'
 import { type Arguments, COMMON_FLAGS, type Command, type Flag } from './command.ts'
-import { COMMANDS } from './commands.ts'
+import { loadCommand } from './commands.ts'
 
 /** A command and what it is given. */
 export interface PlainLine {
@@ -13,9 +13,9 @@ export interface PlainLine {
  * Parses a command line as most are: a command, its positionals, known flags written out with their values. undefined for any other, be it help, a mistake
  * or merely unusual: `parseCommandLine`, which gives the same for these, knows what to say. Its library takes longer to load than `list` takes to run.
  */
-export function parsePlainLine(words: readonly string[]): PlainLine | undefined {
-  const [name, ...rest] = words
-  const command = COMMANDS.find(known => known.name === name)
+export async function parsePlainLine(words: readonly string[]): Promise<PlainLine | undefined> {
+  const [name = '', ...rest] = words
+  const command = await loadCommand(name)
   if (command === undefined || rest.some(isUnusual)) return undefined
   const flags = [...COMMON_FLAGS, ...command.flags]
   try {

@@ -1,7 +1,7 @@
 import yargs, { type Argv, type Options } from 'yargs'
 import { RegistrishError } from '../errors.ts'
 import { type Arguments, COMMON_FLAGS, type Command, type Flag, usageOf } from './command.ts'
-import { COMMANDS } from './commands.ts'
+import { loadCommands } from './commands.ts'
 import { usageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
 
@@ -12,12 +12,13 @@ export type Parsed =
 
 /** Parses a command line. @throws RegistrishError `usage`. */
 export async function parseCommandLine(words: readonly string[]): Promise<Parsed> {
+  const commands = await loadCommands()
   let chosen: { readonly command: Command; readonly args: Arguments } | undefined
-  const parser = createParser((command, args) => {
+  const parser = createParser(commands, (command, args) => {
     chosen = { command, args }
   })
   let text = ''
-  const command = words.flatMap(word => COMMANDS.filter(({ name }) => name === word))[0]
+  const command = words.flatMap(word => commands.filter(({ name }) => name === word))[0]
   parser.fail((message, error) => {
     throw error instanceof RegistrishError ? error : usageError({ message: message || error.message, words, command })
   })
@@ -30,7 +31,7 @@ export async function parseCommandLine(words: readonly string[]): Promise<Parsed
   return { type: 'command', ...chosen }
 }
 
-function createParser(choose: (command: Command, args: Arguments) => void): Argv {
+function createParser(commands: readonly Command[], choose: (command: Command, args: Arguments) => void): Argv {
   const parser = yargs([])
     .scriptName('registrish')
     .locale('en')
@@ -55,7 +56,7 @@ function createParser(choose: (command: Command, args: Arguments) => void): Argv
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .exitProcess(false)
   for (const flag of COMMON_FLAGS) parser.option(flag.name, optionOf(flag))
-  for (const command of COMMANDS) addCommand(parser, command, choose)
+  for (const command of commands) addCommand(parser, command, choose)
   if (process.argv.includes('--get-yargs-completions')) return parser
   return parser.demandCommand(1, 'no command').strict()
 }

@@ -1,12 +1,16 @@
 import type { EmitProblem } from '../emit/emitter.ts'
 import type { RunContext } from './command.ts'
 
-/** Brings the files of the hosts in use up to date after repositories changed, and says what a running server needs. */
+/** Brings the files of the hosts in use up to date after repositories changed, or where someone was killed before that; says what a running server needs. */
 export async function refreshAfter(
   root: string,
   repositories: readonly string[] | undefined,
   context: RunContext,
 ): Promise<void> {
+  if (repositories?.length === 0) {
+    const { hasChanges } = await import('../tree/change-notes.ts')
+    if (!(await hasChanges(root))) return
+  }
   const [{ refreshHosts }, { openTree }] = await Promise.all([
     import('../emit/apply.ts'),
     import('../tree/disk-tree.ts'),

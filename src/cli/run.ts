@@ -14,7 +14,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
   }
   process.stdout.on('error', endOnBrokenPipe)
   try {
-    const plain = parsePlainLine(words)
+    const plain = await parsePlainLine(words)
     if (plain !== undefined) return await runCommand(plain)
     const { parseCommandLine } = await import('./parse.ts')
     const parsed = await parseCommandLine(words)

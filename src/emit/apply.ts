@@ -1,8 +1,9 @@
-import { RegistrishError, throwIfAborted } from '../errors.ts'
+import { isRegistrishError, RegistrishError, throwIfAborted } from '../errors.ts'
 import { parseRepositoryName } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
+import { type ChangeNotes, readChanges } from '../tree/change-notes.ts'
 import { rebuildDocuments } from '../tree/documents.ts'
-import { acquireNamedLock } from '../tree/lock.ts'
+import { acquireNamedLock, tryNamedLock } from '../tree/lock.ts'
 import type { SnapshotMemory } from '../tree/read-manifests.ts'
 import type { RouteTable } from '../tree/route.ts'
 import { createRouteTable } from '../tree/routes.ts'
@@ -10,6 +11,7 @@ import type { ReadonlyTree } from '../tree/tree.ts'
 import { checkTable, type Job } from './check.ts'
 import type { EmitOptions, EmitProblem, EmittedFile, Emitter } from './emitter.ts'
 import { type FarmContent, refreshFarm } from './farm.ts'
+import { flushLinks } from './flush-links.ts'
 import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
 import { isInUse, readMarker } from './marker.ts'
 import { refuseForeign, writeFiles } from './write-files.ts'
@@ -71,13 +73,20 @@ export async function emitHosts(
 
 /**
  * Brings the files of the hosts in use up to date with the tree, with the options they were emitted with. With `repositories` only the links of those
- * are looked at, and the documents are taken to be right. A host that cannot hold the tree keeps none of the others from it.
+ * are looked at, those that were noted as changed, lest a kill keep their links stale, and the documents are taken to be right. A host that cannot hold
+ * the tree keeps none of the others from it.
  * @throws RegistrishError as {@link emitHosts}, after all hosts have had their turn; of several failures, with the code of the first.
  */
 export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions = {}): Promise<readonly HostResult[]> {
-  if (!EMITTERS.some(emitter => isInUse(tree.root, emitter))) return []
+  if (!hasHost(tree.root)) {
+    await forgetChanges(tree.root)
+    return []
+  }
   return withLock(tree, options, async () => {
-    const content = await readContent(tree, options)
+    const notes = await readChanges(tree.root)
+    const { repositories: named } = options
+    const repositories = named === undefined ? undefined : [...named, ...notes.repositories]
+    const content = await readContent(tree, { ...options, ...(repositories === undefined ? {} : { repositories }) })
     const results: HostResult[] = []
     const failures: unknown[] = []
     for (const emitter of EMITTERS) {
@@ -91,9 +100,40 @@ export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions =
         failures.push(error)
       }
     }
+    if (failures.every(isForUser)) await forgetRefreshed(tree.root, notes, results)
     if (failures.length > 0) throw joinFailures(failures)
     return results
   })
+}
+
+/** A note must not be gone, after a power loss, without the links being there. */
+async function forgetRefreshed(root: string, notes: ChangeNotes, results: readonly HostResult[]): Promise<void> {
+  for (const { name } of results) {
+    const { farm } = findEmitter(name)
+    if (farm !== undefined) await flushLinks({ root, farm }, notes.repositories)
+  }
+  await notes.forget()
+}
+
+/** Where no host is in use notes are of no use: one that comes into use is written for from what is there then. */
+async function forgetChanges(root: string): Promise<void> {
+  const lock = await tryNamedLock(root, 'emit')
+  if (lock === undefined) return
+  try {
+    const notes = await readChanges(root)
+    if (!hasHost(root)) await notes.forget()
+  } finally {
+    await lock.release()
+  }
+}
+
+function hasHost(root: string): boolean {
+  return EMITTERS.some(emitter => isInUse(root, emitter))
+}
+
+/** Whether trying again would end the same: not before someone has mended it, and then runs emit. */
+function isForUser(failure: unknown): boolean {
+  return isRegistrishError(failure, 'conflict', 'name-invalid', 'limit')
 }
 
 function joinFailures(failures: readonly unknown[]): unknown {

@@ -56,7 +56,7 @@ export interface LinkFarm {
   readonly folder: string
   /** Root-relative folder below it that holds the links of one repository, all of them and no others, at any depth. */
   folderOf(repository: string): string
-  /** The links that a route needs; hard links before the symbolic links and small files that name them. */
+  /** The links that a route needs, which is none for blobs; hard links before the symbolic links and small files that name them. */
   links(route: Route): Iterable<EmittedLink>
   /** Small files that belong to no repository, in the folder `folderOf('')`. */
   files?(families: readonly RouteFamily[]): Iterable<TextFile>
@@ -93,7 +93,7 @@ export interface Emitter {
   /** The command that makes what changed take effect (root-relative paths of files; the farm's folder stands for all of its links); undefined where none is needed. */
   reload?(options: EmitOptions, changed: readonly string[]): string | undefined
   readonly farm?: LinkFarm
-  /** Where the host has a farm, `table` holds one repository only. */
+  /** Where the host has a farm, `table` holds one repository only, without its blobs. */
   check(table: RouteTable, options: EmitOptions): AsyncIterable<EmitProblem>
   /** The files, the marker last; each without the first line that the caller gives it. */
   emit(table: RouteTable, options: EmitOptions): AsyncIterable<EmittedFile>

@@ -34,7 +34,7 @@ export async function refreshFarm(
     links += await writeLinks(place, '', farm.files(table.families))
     done.add('')
   }
-  for await (const [repository, routes] of byRepository(table.routes(limits))) {
+  for await (const [repository, routes] of byRepository(table.routes({ ...limits, blobs: false }))) {
     warnings.push(...(await checkTable(job, tableOf(table, routes))))
     const wanted = routes.flatMap(route => [...farm.links(route)])
     links += await writeLinks(place, repository, wanted)

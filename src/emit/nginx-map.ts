@@ -39,7 +39,7 @@ export async function* listTags(table: RouteTable): AsyncGenerator<string> {
   let current: string | undefined
   let folded = new Set<string>()
   let count = 0
-  for await (const { kind, repository, path, mediaType, digest } of table.routes()) {
+  for await (const { kind, repository, path, mediaType, digest } of table.routes({ blobs: false })) {
     if (kind !== 'tag' || repository === undefined || digest === undefined) continue
     if (repository !== current) {
       current = repository

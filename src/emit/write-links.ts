@@ -145,7 +145,8 @@ function placeText(root: string, { path, text }: TextFile, present: boolean): bo
     ensureFolder(dirname(file))
     const temporary = temporaryBeside(file)
     try {
-      writeFileSync(temporary, text, { mode: 0o644 })
+      // A power loss may leave an old text or a new one; one that is new altogether may be empty until the next emit: a flush takes longer than all the rest.
+      writeFileSync(temporary, text, { mode: 0o644, flush: present })
       chmodSync(temporary, 0o644)
       renameSync(temporary, file)
     } finally {

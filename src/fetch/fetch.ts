@@ -4,10 +4,13 @@ import { isRegistrishError, messageOf, RegistrishError } from '../errors.ts'
 import { asDigest, type Digest } from '../oci/digest.ts'
 import { compileGlob } from '../oci/glob.ts'
 import type { Source } from '../oci/source.ts'
+import { createChangeNotes } from '../tree/change-notes.ts'
 import { openTree } from '../tree/disk-tree.ts'
 import { rebuildDocuments } from '../tree/documents.ts'
-import { acquireTreeLock } from '../tree/lock.ts'
-import type { ReadonlyTree, Tree } from '../tree/tree.ts'
+import { acquireTreeLock, type Lock } from '../tree/lock.ts'
+import { makeRoom } from '../tree/make-room.ts'
+import type { Tree } from '../tree/tree.ts'
+import { claimRepositories } from './claim.ts'
 import { distinctRequests, openWay } from './open-way.ts'
 import type { FetchOptions } from './options.ts'
 import { checkUpstream, rememberOrigin } from './upstream.ts'
@@ -37,14 +40,14 @@ export async function fetchImages(
     const requests = await chooseRequests(way, options)
     const repositories = [...new Set(requests.map(request => request.target))]
     if (options.dryRun === true) {
-      await checkUpstreams(tree, { way, repositories, options })
+      await checkUpstreams(tree.root, { way, repositories, options })
       const report = await copyImages(way.source, tree, requests, options)
       return { ...report, upstream: way.upstream, changed: [] }
     }
     const lock = await acquireTreeLock(tree.root, 'shared', { ...waiting(options), purpose: 'fetch' })
     try {
-      const upstreams = await checkUpstreams(tree, { way, repositories, options })
-      const report = await copyAndDocument(way.source, tree, { requests, upstreams, options })
+      const upstreams = await checkUpstreams(tree.root, { way, repositories, options })
+      const report = await copyAndDocument(way.source, tree, { requests, upstreams, options, lock })
       const changed = repositories.filter(repository =>
         report.results.some(({ changed: did, request }) => did && request.target === repository),
       )
@@ -65,16 +68,20 @@ interface Checking {
 
 /** What to remember as the upstream of each repository, if all may be written to. */
 async function checkUpstreams(
-  tree: ReadonlyTree,
+  root: string,
   { way, repositories, options }: Checking,
 ): Promise<ReadonlyMap<string, string>> {
-  const allowed = options.as !== undefined || options.force === true
+  const allowed = mayMix(options)
   const remembered = new Map<string, string>()
   for (const repository of repositories) {
     const upstream = way.upstreams?.get(repository) ?? way.upstream
-    remembered.set(repository, await checkUpstream(tree, repository, { upstream, allowed }))
+    remembered.set(repository, await checkUpstream(root, repository, { upstream, allowed }))
   }
   return remembered
+}
+
+function mayMix({ as, force }: FetchOptions): boolean {
+  return as !== undefined || force === true
 }
 
 interface Copying {
@@ -82,29 +89,46 @@ interface Copying {
   /** By repository of the tree. */
   readonly upstreams: ReadonlyMap<string, string>
   readonly options: FetchOptions
+  /** The tree's, that is held. */
+  readonly lock: Lock
 }
 
 /** Copies, then regenerates the documents and remembers where from, also after a failure: what became visible before it must be listed. */
 async function copyAndDocument(
   source: Source,
   tree: Tree,
-  { requests, upstreams, options }: Copying,
+  { requests, upstreams, options, lock }: Copying,
 ): Promise<CopyReport> {
+  const claiming = {
+    upstreams,
+    allowed: mayMix(options),
+    pins: pinsOf(requests),
+    note: createChangeNotes(tree.root, lock),
+    ...waiting(options),
+  }
+  const claims = claimRepositories(tree, claiming)
   let report: CopyReport
   try {
-    report = await copyImages(source, tree, requests, options)
+    report = await copyImages(source, claims.tree, requests, options)
   } catch (failure) {
-    if (!isRegistrishError(failure, 'no-space', 'io')) await recordAfterFailure(tree, { upstreams, options })
+    await claims.release()
+    await recordAfterFailure(tree, failure, { upstreams, options })
     throw failure
   }
-  await recordContent(tree, { upstreams, report })
+  await claims.release()
+  await recordContent(tree, upstreams, report)
   return report
 }
 
 /** What made the copy fail is what the user must know: that the documents lag behind too is a note. */
-async function recordAfterFailure(tree: Tree, { upstreams, options }: Omit<Copying, 'requests'>): Promise<void> {
+async function recordAfterFailure(
+  tree: Tree,
+  failure: unknown,
+  { upstreams, options }: Omit<Copying, 'requests' | 'lock'>,
+): Promise<void> {
   try {
-    await recordContent(tree, { upstreams })
+    if (isRegistrishError(failure, 'no-space')) await makeRoom(tree.root)
+    await recordContent(tree, upstreams)
   } catch (error) {
     const text = `the documents may lag behind, registrish verify --repair mends them: ${messageOf(error)}`
     options.onProgress?.({ type: 'note', text })
@@ -114,17 +138,18 @@ async function recordAfterFailure(tree: Tree, { upstreams, options }: Omit<Copyi
 /** Only of what is there: an image that was not found leaves nothing behind. */
 async function recordContent(
   { root }: Tree,
-  { upstreams, report }: { readonly upstreams: ReadonlyMap<string, string>; readonly report?: CopyReport },
+  upstreams: ReadonlyMap<string, string>,
+  { results }: Pick<CopyReport, 'results'> = { results: [] },
 ): Promise<void> {
   const there = new Set(await openTree(root).repositories())
-  const repositories = [...upstreams].filter(([repository]) => there.has(repository))
-  if (repositories.length === 0) return
-  await rebuildDocuments(
-    root,
-    repositories.map(([repository]) => repository),
-  )
-  for (const [repository, upstream] of repositories) {
-    await rememberOrigin(root, repository, { upstream, pins: report === undefined ? [] : pinsOf(report, repository) })
+  const repositories = [...upstreams.keys()].filter(repository => there.has(repository))
+  if (repositories.length > 0) await rebuildDocuments(root, repositories)
+  const done = results.filter(({ error }) => error === undefined).map(({ request }) => request)
+  const pins = pinsOf(done)
+  for (const repository of new Set(done.map(({ target }) => target))) {
+    const upstream = upstreams.get(repository)
+    if (upstream !== undefined)
+      await rememberOrigin(root, repository, { upstream, pins: [...(pins.get(repository) ?? [])] })
   }
 }
 
@@ -166,12 +191,14 @@ function noTags({ upstream }: Way, globs: readonly string[], all: readonly CopyR
       })
 }
 
-function pinsOf(report: CopyReport, repository: string): readonly Digest[] {
-  return report.results.flatMap(({ request, digest, error }) => {
-    const isPin =
-      request.target === repository && request.tag === undefined && asDigest(request.reference) !== undefined
-    return isPin && error === undefined && digest !== undefined ? [digest] : []
-  })
+/** The digests that were asked for without a tag, by repository of the tree. */
+function pinsOf(requests: readonly CopyRequest[]): ReadonlyMap<string, ReadonlySet<Digest>> {
+  const pins = new Map<string, Set<Digest>>()
+  for (const { target, tag, reference } of requests) {
+    const digest = tag === undefined ? asDigest(reference) : undefined
+    if (digest !== undefined) pins.set(target, (pins.get(target) ?? new Set()).add(digest))
+  }
+  return pins
 }
 
 function waiting({ signal, onProgress }: FetchOptions): {

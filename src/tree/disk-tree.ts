@@ -11,11 +11,11 @@ import { type BlobStore, createBlobStore } from './blob-store.ts'
 import { openBlobWriter } from './blob-writer.ts'
 import { checkCase } from './case-folding.ts'
 import { referrersBySubject } from './documents.ts'
-import { flushFolder, isFolderInside, linkOrCopy, statEntry, writeWhole } from './files.ts'
+import { fileKey, flushFolder, isFolderInside, linkOrCopy, statEntry, writeWhole } from './files.ts'
 import { blobPath, manifestPath, manifestsFolder } from './layout.ts'
 import { listRepositories, type RepositorySnapshot, readRepository } from './snapshot.ts'
 import { hasManifestFile, readStoredManifest } from './stored-manifest.ts'
-import type { StoredManifest, Tree } from './tree.ts'
+import type { PutOptions, StoredManifest, Tree } from './tree.ts'
 
 /** Opens the tree below a folder, which need not exist yet: nothing is created before something is put. */
 export function openTree(folder: string): Tree {
@@ -59,7 +59,8 @@ export function openTree(folder: string): Tree {
       return isTreeRepository(repository) ? (referrersBySubject(await snapshots(repository)).get(digest) ?? []) : []
     },
     blobSize: async (repository, digest) => blobs.size(repository, digest),
-    putManifest: (repository, bytes, digest) => putManifest({ root, blobs }, repository, bytes, digest),
+    putManifest: (repository, bytes, digest, options) =>
+      putManifest({ root, blobs }, { repository, bytes, digest, ...options }),
     async findBlob(repository, descriptor) {
       const path = await blobs.find(repository, descriptor)
       if (path === undefined) return undefined
@@ -197,12 +198,16 @@ async function* oneChunk(bytes: Uint8Array, signal: AbortSignal | undefined): As
   throwIfAborted(signal)
 }
 
+interface Putting extends PutOptions {
+  readonly repository: string
+  readonly bytes: Uint8Array
+  readonly digest: Digest | undefined
+}
+
 /** What it points to is flushed before: a power loss may take the manifest, never what a visible one needs. */
 async function putManifest(
   { root, blobs }: Writing,
-  repository: string,
-  bytes: Uint8Array,
-  digest?: Digest,
+  { repository, bytes, digest, before: first }: Putting,
 ): Promise<void> {
   refuseWindows()
   parseTreeRepository(repository)
@@ -214,21 +219,27 @@ async function putManifest(
     })
   }
   const before = async (): Promise<void> => {
+    await first?.()
     await blobs.flush(repository, { others: true })
     if (kind === 'index') await flushFolder(join(root, manifestsFolder(repository)))
   }
   const written = await writeWhole(root, manifestPath(repository, sha256), bytes, { before })
   if (!written) await blobs.flush(repository)
-  if (digest !== undefined && digest !== sha256) {
-    await linkOrCopy(root, join(root, manifestPath(repository, sha256)), join(root, manifestPath(repository, digest)))
-  }
+  if (digest === undefined || digest === sha256) return
+  const path = manifestPath(repository, digest)
+  if (!written && !isSameFile(root, path, manifestPath(repository, sha256))) await first?.()
+  await linkOrCopy(root, join(root, manifestPath(repository, sha256)), join(root, path))
 }
 
-interface Tagging {
+function isSameFile(root: string, one: string, other: string): boolean {
+  const [here, there] = [statEntry(root, one), statEntry(root, other)]
+  return here !== undefined && there !== undefined && fileKey(here) === fileKey(there)
+}
+
+interface Tagging extends PutOptions {
   readonly repository: string
   readonly tag: string
   readonly digest: Digest
-  readonly before?: () => Promise<void>
 }
 
 async function putTag(root: string, { repository, tag, digest, before }: Tagging): Promise<boolean> {

@@ -8,10 +8,11 @@ import { OCI_INDEX } from '../oci/media-types.ts'
 import { fallbackTag, formatReferrers, isFallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { isRealFolder } from './deletion.ts'
-import { linkOrCopy, openToAll, writeWhole } from './files.ts'
+import { flushFolder, linkOrCopy, openToAll, writeWhole } from './files.ts'
 import {
   catalogPath,
   manifestPath,
+  manifestsFolder,
   PUBLIC,
   referrersFolder,
   referrersPath,
@@ -98,14 +99,18 @@ async function rebuildRepository(root: string, repository: string, memory?: Snap
   const snapshot = await readRepository(root, repository, memory)
   const bySubject = referrersBySubject(snapshot)
   const tags = new Set(snapshot.tags.keys())
+  const flushing = flushBefore(root, repository)
   let changed = false
   for (const [subject, referrers] of bySubject) {
     await setImmediate()
     const bytes = formatReferrers(referrers)
-    changed = (await writeWhole(root, referrersPath(repository, subject), bytes)) || changed
+    changed = (await writeWhole(root, referrersPath(repository, subject), bytes, flushing)) || changed
     const tag = fallbackTag(subject)
     if (tags.has(tag) && !isFallbackDocument(root, snapshot, tag)) continue
-    changed = (await writeFallback(root, repository, tag, bytes)) || changed
+    if (await writeFallback(root, repository, { tag, bytes, flushing })) {
+      changed = true
+      flushing.again()
+    }
     tags.add(tag)
   }
   const fallbacks = new Set([...bySubject.keys()].map(fallbackTag))
@@ -118,12 +123,38 @@ async function rebuildRepository(root: string, repository: string, memory?: Snap
   changed = (await removeStaleReferrers(root, repository, bySubject)) || changed
   if (snapshot.manifests.size === 0 && tags.size === 0)
     return (await remove(join(root, tagsListPath(repository)))) || changed
-  return (await writeWhole(root, tagsListPath(repository), formatTagsList(repository, [...tags].sort()))) || changed
+  const list = formatTagsList(repository, [...tags].sort())
+  return (await writeWhole(root, tagsListPath(repository), list, flushing)) || changed
 }
 
-async function writeFallback(root: string, repository: string, tag: string, bytes: Uint8Array): Promise<boolean> {
+/** Flushes the names of a repository's manifests once, before the first document that names them is written; `again`: there are new ones. */
+interface FlushBefore {
+  before(): Promise<void>
+  again(): void
+}
+
+function flushBefore(root: string, repository: string): FlushBefore {
+  let flushed: Promise<void> | undefined
+  return {
+    before() {
+      flushed ??= flushFolder(join(root, manifestsFolder(repository)))
+      return flushed
+    },
+    again() {
+      flushed = undefined
+    },
+  }
+}
+
+interface Fallback {
+  readonly tag: string
+  readonly bytes: Uint8Array
+  readonly flushing: FlushBefore
+}
+
+async function writeFallback(root: string, repository: string, { tag, bytes, flushing }: Fallback): Promise<boolean> {
   const file = manifestPath(repository, digestOf(bytes))
-  const written = await writeWhole(root, file, bytes)
+  const written = await writeWhole(root, file, bytes, flushing)
   return (await linkOrCopy(root, join(root, file), join(root, manifestPath(repository, tag)))) || written
 }
 

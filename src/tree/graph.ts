@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
-import { fileError, systemCode } from '../errors.ts'
-import { type Digest, digestOf } from '../oci/digest.ts'
-import { attestedDigest, type Manifest, parseManifest, references } from '../oci/manifest.ts'
+import type { Digest } from '../oci/digest.ts'
+import { attestedDigest, type Manifest, references } from '../oci/manifest.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import { formatPlatform } from '../oci/platform.ts'
 import { type ManifestEntry, type RepositorySnapshot, readRepository } from './snapshot.ts'
@@ -51,19 +47,17 @@ export interface Reach {
   readonly others: ReadonlySet<Digest>
 }
 
-/** Manifests that are read before the event loop gets a turn. */
-const BATCH = 128
-
-/** Reads the graph of a repository; blobs are not touched. A manifest that vanishes or changes meanwhile is left out. */
+/** Reads the graph of a repository, each manifest once; blobs are not touched. */
 export async function readGraph(root: string, repository: string): Promise<RepositoryGraph> {
-  const snapshot = await readRepository(root, repository)
-  const nodes = new Map<Digest, GraphNode>()
+  const outlines = new Map<Digest, Outline>()
   const names = new Map<string, Digest>()
-  let turn = 0
+  const snapshot = await readRepository(root, repository, undefined, {
+    onManifest: (digest, manifest) => outlines.set(digest, outlineOf(manifest, names)),
+  })
+  const nodes = new Map<Digest, GraphNode>()
   for (const entry of snapshot.manifests.values()) {
-    if (++turn % BATCH === 0) await setImmediate()
-    const manifest = readEntry(root, entry)
-    if (manifest !== undefined) nodes.set(entry.digest, createNode(entry, manifest, names))
+    const outline = outlines.get(entry.digest)
+    if (outline !== undefined) nodes.set(entry.digest, { entry, ...outline })
   }
   return connect(snapshot, nodes)
 }
@@ -117,18 +111,11 @@ export function parentsFirst(graph: RepositoryGraph, digests: Iterable<Digest>):
   return childrenFirst.reverse()
 }
 
-function readEntry(root: string, { file, digest }: ManifestEntry): Manifest | undefined {
-  try {
-    const bytes = readFileSync(join(root, file))
-    return digestOf(bytes) === digest ? parseManifest(bytes) : undefined
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw fileError(error, 'read', file, 'source')
-  }
-}
+/** What is kept of a manifest: most of it is text that nobody asks for. */
+type Outline = Omit<GraphNode, 'entry'>
 
 /** `names` keeps one string per digest, however many manifests name it. */
-function createNode(entry: ManifestEntry, manifest: Manifest, names: Map<string, Digest>): GraphNode {
+function outlineOf(manifest: Manifest, names: Map<string, Digest>): Outline {
   const intern = (digest: Digest): Digest => {
     const known = names.get(digest)
     if (known === undefined) names.set(digest, digest)
@@ -144,7 +131,6 @@ function createNode(entry: ManifestEntry, manifest: Manifest, names: Map<string,
     ...(descriptor.platform === undefined ? {} : { platform: formatPlatform(descriptor.platform) }),
   }))
   return {
-    entry,
     edges,
     ...(manifest.artifactType === undefined ? {} : { artifactType: manifest.artifactType }),
     ...(config === undefined ? {} : { config: { digest: intern(config.digest), mediaType: config.mediaType } }),

@@ -30,6 +30,8 @@ export const incomingFolder: string = `${PRIVATE}/incoming`
 export const temporaryFolder: string = `${PRIVATE}/temporary`
 /** Where `verify --repair` moves bad files. */
 export const asideFolder: string = `${PRIVATE}/aside`
+/** Notes of repositories whose changes the files of static hosts may not know yet. */
+export const changesFolder: string = `${PRIVATE}/changes`
 
 export function repositoryFolder(repository: string): string {
   return `v2/${repository}`
@@ -72,6 +74,21 @@ export function partialPath(digest: Digest): string {
 /** A blob that is verified and not visible yet. */
 export function verifiedPath(digest: Digest): string {
   return `${verifiedFolder}/${digest}`
+}
+
+/** The notes that were made under one lock of the tree. */
+export function changesOf(lock: string): string {
+  return `${changesFolder}/${lock}`
+}
+
+/** The note of one repository; a single name, since repositories nest. */
+export function changePath(lock: string, repository: string): string {
+  return `${changesOf(lock)}/${repository.replaceAll('/', ':')}`
+}
+
+/** The repository that a note is of, by the name of its file. */
+export function changedRepository(name: string): string {
+  return name.replaceAll(':', '/')
 }
 
 /** What is remembered of a repository: its upstream and the digests that were fetched without a tag. No component of a name begins with "_". */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, systemCode } from '../errors.ts'
 import { isRecord } from '../oci/descriptor.ts'
@@ -17,7 +17,7 @@ export interface Origin {
 /** Reads what is remembered; an unreadable record counts as none. */
 export async function readOrigin(root: string, repository: string): Promise<Origin> {
   try {
-    const value: unknown = JSON.parse(await readFile(join(root, originPath(repository)), 'utf8'))
+    const value: unknown = JSON.parse(readFileSync(join(root, originPath(repository)), 'utf8'))
     if (!isRecord(value)) return { pins: [] }
     const pins = Array.isArray(value['pins']) ? value['pins'].map(asDigest).filter(digest => digest !== undefined) : []
     return { ...(typeof value['upstream'] === 'string' ? { upstream: value['upstream'] } : {}), pins }

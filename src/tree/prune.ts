@@ -5,8 +5,10 @@ import type { Digest } from '../oci/digest.ts'
 import { fallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
+import { noteDeletions } from './change-notes.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
 import { isFallbackDocument } from './documents.ts'
+import { statEntry } from './files.ts'
 import { type RepositoryGraph, reach, readGraph } from './graph.ts'
 import {
   blobPath,
@@ -19,7 +21,7 @@ import {
 } from './layout.ts'
 import { acquireReadingLock, acquireTreeLock } from './lock.ts'
 import { readOrigin } from './origin.ts'
-import { readBlobs } from './snapshot.ts'
+import { listBlobs } from './snapshot.ts'
 import { finishSweep, sweepRepository } from './sweep.ts'
 import type { Doomed } from './sweep-documents.ts'
 import { findLinkTargets } from './symbolic-links.ts'
@@ -74,7 +76,9 @@ export async function pruneTree(tree: Tree, options: PruneOptions = {}): Promise
     const touched: string[] = []
     const repositories = await tree.repositories()
     const linked = await findLinkTargets(root, repositories)
-    for (const repository of await findPrunable(root, { repositories, linked, ...call })) {
+    const prunable = await findPrunable(root, { repositories, linked, ...call })
+    if (!dryRun && prunable.length > 0) await noteDeletions(root, lock, prunable)
+    for (const repository of prunable) {
       throwIfAborted(signal)
       const doomed = await chooseDoomed(root, await readGraph(root, repository), linked)
       await sweepRepository(root, doomed, deleter)
@@ -142,20 +146,20 @@ async function chooseDoomed(root: string, graph: RepositoryGraph, linked: Linked
     graph,
     tags: new Set(),
     manifests: new Set(manifests),
-    blobs: await chooseBlobs(root, repository, { keep: digest => kept.others.has(digest), linked }),
+    blobs: chooseBlobs(root, repository, { keep: digest => kept.others.has(digest), linked }),
   }
 }
 
 /** The blobs of a repository that are not kept; none of a folder that is a link, or that others have a link to. */
-async function chooseBlobs(
+function chooseBlobs(
   root: string,
   repository: string,
   { keep, linked }: { readonly keep: (digest: Digest) => boolean; readonly linked: Linked },
-): Promise<readonly Digest[]> {
+): readonly Digest[] {
   const folder = blobsFolder(repository)
   if (linked.has(folder) || !isRealFolder(root, folder)) return []
-  const blobs = await readBlobs(root, repository)
-  return blobs.map(({ digest }) => digest).filter(digest => !keep(digest) && !linked.has(blobPath(repository, digest)))
+  const left = listBlobs(root, repository).filter(digest => !keep(digest) && !linked.has(blobPath(repository, digest)))
+  return left.filter(digest => statEntry(root, blobPath(repository, digest)) !== undefined)
 }
 
 /** Deletes partial downloads and unfinished writes; nobody is at them, since who writes holds the tree's lock. */

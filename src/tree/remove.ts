@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileError, systemCode, throwIfAborted } from '../errors.ts'
+import { fileError, isRegistrishError, systemCode, throwIfAborted } from '../errors.ts'
 import { asDigest, type Digest } from '../oci/digest.ts'
 import { parseRepositoryName, parseTag } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
+import { noteDeletions } from './change-notes.ts'
 import { createDeleter, type Deleter, isRealFolder } from './deletion.ts'
 import { flushFolder, linkOrCopy } from './files.ts'
 import { readGraph } from './graph.ts'
@@ -69,9 +70,10 @@ export async function removeImages(
     }
     checkLinks(removals, await findLinkTargets(root, await tree.repositories()))
     throwIfAborted(signal)
+    await noteDeletions(root, lock, removals.map(repositoryOf))
     const deleter = createDeleter(root, false)
     for (const removal of removals) await applyRemoval(root, removal, deleter)
-    await finishSweep(root, removals.map(repositoryOf), { deleter })
+    await finish(root, removals, { deleter, ...(onProgress === undefined ? {} : { onProgress }) })
     return { repositories: removals.map(describeRemoval), freed: deleter.freed() }
   } finally {
     await lock.release()
@@ -104,6 +106,21 @@ async function applyRemoval(root: string, removal: Removal, deleter: Deleter): P
   const origin = await readOrigin(root, repository)
   const pins = origin.pins.filter(digest => !removal.manifests.has(removal.graph.find(digest)?.entry.digest ?? digest))
   if (pins.length < origin.pins.length) await writeOrigin(root, repository, { ...origin, pins })
+}
+
+/** What was asked for is done by now: where the disk is too full for documents, that they lag behind is a note. */
+async function finish(
+  root: string,
+  removals: readonly Removal[],
+  { deleter, onProgress }: Pick<RemoveOptions, 'onProgress'> & { readonly deleter: Deleter },
+): Promise<void> {
+  try {
+    await finishSweep(root, removals.map(repositoryOf), { deleter })
+  } catch (error) {
+    if (!isRegistrishError(error, 'no-space')) throw error
+    const text = `the documents lag behind: ${error.message}; registrish prune makes room, then registrish verify --repair mends them`
+    onProgress?.({ type: 'note', text })
+  }
 }
 
 /** In a tree made by hand a tag's file may be the only one of a manifest that others need: it gets its digest's name before it loses the tag's. */

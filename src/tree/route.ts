@@ -43,8 +43,17 @@ export interface RouteFamily {
 /** The route table of a tree: what printers print. */
 export interface RouteTable {
   readonly families: readonly RouteFamily[]
-  /** All routes, sorted by repository and path, lazily; may be iterated again. Only of some repositories where `repositories` is given (then without `version` and `catalog`). */
-  routes(options?: { readonly repositories?: Iterable<string>; readonly signal?: AbortSignal }): AsyncIterable<Route>
+  /** All routes, sorted by repository and path, lazily; may be iterated again. */
+  routes(options?: RouteChoice): AsyncIterable<Route>
+}
+
+/** Which routes of a table are wanted. */
+interface RouteChoice {
+  /** Only those of some repositories, so without `version` and `catalog`. Default: all. */
+  readonly repositories?: Iterable<string>
+  /** Without those of blobs, which are most of all files: for who prints their family only. Default true. */
+  readonly blobs?: boolean
+  readonly signal?: AbortSignal
 }
 
 /** The Cache-Control of each life; `no-transform` keeps proxies from compressing (facts: a compressed blob has another digest). */

@@ -44,7 +44,7 @@ export const FAMILIES: readonly RouteFamily[] = [
 export function createRouteTable(tree: ReadonlyTree, memory?: SnapshotMemory): RouteTable {
   return {
     families: FAMILIES,
-    async *routes({ repositories, signal } = {}): AsyncGenerator<Route> {
+    async *routes({ repositories, blobs = true, signal } = {}): AsyncGenerator<Route> {
       const all = await listRepositories(tree.root)
       if (repositories === undefined) {
         yield documentRoute('catalog', `/${catalogPath}`, formatCatalog(all))
@@ -53,7 +53,9 @@ export function createRouteTable(tree: ReadonlyTree, memory?: SnapshotMemory): R
       const wanted = repositories === undefined ? undefined : new Set(repositories)
       for (const repository of all) {
         throwIfAborted(signal)
-        if (wanted === undefined || wanted.has(repository)) yield* repositoryRoutes(tree.root, repository, memory)
+        if (wanted !== undefined && !wanted.has(repository)) continue
+        if (blobs) for (const blob of await readBlobs(tree.root, repository)) yield blobRoute(repository, blob)
+        yield* repositoryRoutes(tree.root, repository, memory)
       }
     },
   }
@@ -69,8 +71,15 @@ export async function findRoute(tree: ReadonlyTree, path: string): Promise<Route
   return target === undefined ? undefined : findTarget(tree, target)
 }
 
-/** The route of a parsed request path. A referrers list is always there, empty where nothing refers (distribution spec, "Listing Referrers"). */
-export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Promise<Route | undefined> {
+/**
+ * The route of a parsed request path. A referrers list is always there, empty where nothing refers (distribution spec, "Listing Referrers").
+ * A list of tags reads all manifests that are not in `memory` yet.
+ */
+export async function findTarget(
+  tree: ReadonlyTree,
+  target: RequestTarget,
+  memory?: SnapshotMemory,
+): Promise<Route | undefined> {
   switch (target.kind) {
     case 'version':
       return documentRoute('version', '/v2/', VERSION_BODY)
@@ -79,7 +88,7 @@ export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Pro
     case 'tags': {
       const names = await tree.tags(target.repository)
       if (names.length === 0 && !isFolderInside(tree.root, manifestsFolder(target.repository))) return undefined
-      const { tags } = await readRepository(tree.root, target.repository) // damaged ones are left out, as in the table
+      const { tags } = await readRepository(tree.root, target.repository, memory) // damaged ones are left out, as in the table
       return tagsRoute(
         target.repository,
         names.filter(name => tags.has(name)),
@@ -109,8 +118,8 @@ export async function findTarget(tree: ReadonlyTree, target: RequestTarget): Pro
   }
 }
 
+/** All but those of blobs. */
 async function* repositoryRoutes(root: string, repository: string, memory?: SnapshotMemory): AsyncGenerator<Route> {
-  for (const blob of await readBlobs(root, repository)) yield blobRoute(repository, blob)
   const snapshot = await readRepository(root, repository, memory)
   const routes: Route[] = []
   for (const { digest, file, size, mediaType, aliases } of snapshot.manifests.values()) {

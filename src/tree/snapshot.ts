@@ -6,8 +6,15 @@ import { asDigest, type Digest } from '../oci/digest.ts'
 import { LARGEST_MANIFEST } from '../oci/manifest.ts'
 import { isReserved, isTag, NAME_PATTERN } from '../oci/name.ts'
 import { fileKey, isFolderInside, statEntry } from './files.ts'
-import { blobsFolder, manifestPath, manifestsFolder, PUBLIC } from './layout.ts'
-import { type ManifestFacts, type ReadFile, readNames, type SnapshotMemory, versionOf } from './read-manifests.ts'
+import { blobPath, blobsFolder, manifestPath, manifestsFolder, PUBLIC } from './layout.ts'
+import {
+  type ManifestFacts,
+  type OnManifest,
+  type ReadFile,
+  readNames,
+  type SnapshotMemory,
+  versionOf,
+} from './read-manifests.ts'
 import { tooLarge } from './stored-manifest.ts'
 
 /** One manifest of a repository, as its file says. */
@@ -39,6 +46,11 @@ export interface RepositorySnapshot {
 /** Files that are read before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
 const BATCH = 256
 
+export interface ReadOptions {
+  /** Told what each manifest says, as the only chance to keep more of it than its entry does. */
+  readonly onManifest?: OnManifest
+}
+
 /**
  * Reads a repository: the one place where files become manifests and tags. Every distinct file is read and hashed once, whatever its names;
  * blobs are not touched. A repository that is not there is empty. With a memory, a file of the same inode, birth, size and date is not read again.
@@ -46,13 +58,14 @@ const BATCH = 256
 export async function readRepository(
   root: string,
   repository: string,
-  memory: SnapshotMemory = new Map(),
+  memory?: SnapshotMemory,
+  { onManifest }: ReadOptions = {},
 ): Promise<RepositorySnapshot> {
   const files = new Map<string, { readonly names: string[]; readonly version: string }>()
   const problems: SnapshotProblem[] = []
   let turn = 0
   for (const name of listNames(root, manifestsFolder(repository))) {
-    if (!isTag(name) && asDigest(name) === undefined) continue
+    if (!isManifestName(name)) continue
     const path = manifestPath(repository, name)
     const stats = statEntry(root, path)
     if (stats === undefined) continue
@@ -69,10 +82,20 @@ export async function readRepository(
   const tags = new Map<string, Digest>()
   for (const { names, version } of files.values()) {
     if (++turn % BATCH === 0) await setImmediate()
-    for (const found of readNames({ folder: join(root, manifestsFolder(repository)), names, version }, memory))
+    for (const found of readNames(
+      { folder: join(root, manifestsFolder(repository)), names, version },
+      memory,
+      onManifest,
+    ))
       addFile({ repository, ...found, manifests, tags, problems })
   }
   return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
+}
+
+/** Whether nothing in a repository is, or should be, a manifest or tag: said by its listing, nothing is read. */
+export function isEmptyRepository(root: string, repository: string): boolean {
+  const names = listNames(root, manifestsFolder(repository))
+  return !names.some(name => isManifestName(name) && statEntry(root, manifestPath(repository, name)) !== undefined)
 }
 
 /** Names of all repositories below v2/, sorted: folders that hold `manifests/`. Symbolic links to folders are not followed. */
@@ -109,16 +132,20 @@ export interface BlobEntry {
 
 /** The blobs of a repository, sorted by digest. */
 export async function readBlobs(root: string, repository: string): Promise<readonly BlobEntry[]> {
-  const folder = blobsFolder(repository)
   const blobs: BlobEntry[] = []
   let turn = 0
-  for (const name of listNames(root, folder).sort()) {
-    const digest = asDigest(name)
-    const stats = digest === undefined ? undefined : statEntry(root, `${folder}/${name}`)
-    if (digest !== undefined && stats !== undefined) blobs.push({ digest, size: Number(stats.size) })
+  for (const digest of listBlobs(root, repository)) {
+    const stats = statEntry(root, blobPath(repository, digest))
+    if (stats !== undefined) blobs.push({ digest, size: Number(stats.size) })
     if (++turn % BATCH === 0) await setImmediate()
   }
   return blobs
+}
+
+/** The names of a repository's blobs, sorted; what stands there is left to the caller to look at. */
+export function listBlobs(root: string, repository: string): readonly Digest[] {
+  const names = listNames(root, blobsFolder(repository)).sort()
+  return names.map(asDigest).filter(digest => digest !== undefined)
 }
 
 const WHOLE_NAME = new RegExp(`^${NAME_PATTERN}$`)
@@ -156,6 +183,10 @@ function addFile({ repository, names, content, sha512, manifests, tags, problems
 
 function sorted<K extends string, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
   return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function isManifestName(name: string): boolean {
+  return isTag(name) || asDigest(name) !== undefined
 }
 
 function listNames(root: string, folder: string): string[] {

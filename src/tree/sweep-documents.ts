@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileError } from '../errors.ts'
+import { fileError, isRegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
@@ -88,12 +88,17 @@ export async function rewriteDocuments(root: string, doomed: Doomed, plan: Docum
   const { remaining, rewritten, removed } = plan
   const { repository } = remaining
   const bySubject = referrersBySubject(remaining)
+  let removedLists = false
   for (const subject of subjectsOf(doomed)) {
     const referrers = bySubject.get(subject)
     const path = referrersPath(repository, subject)
-    if (referrers !== undefined) await writeFlushed(root, path, formatReferrers(referrers))
-    else if (isRealFolder(root, referrersFolder(repository))) await remove(root, path)
+    if (referrers !== undefined) await shorten(root, path, formatReferrers(referrers))
+    else if (isRealFolder(root, referrersFolder(repository))) {
+      await remove(root, path)
+      removedLists = true
+    }
   }
+  if (removedLists) await flushFolder(join(root, referrersFolder(repository)))
   for (const [tag, bytes] of rewritten) {
     const file = manifestPath(repository, digestOf(bytes))
     await writeFlushed(root, file, bytes)
@@ -102,14 +107,27 @@ export async function rewriteDocuments(root: string, doomed: Doomed, plan: Docum
   if (rewritten.size > 0) await flushFolder(join(root, manifestsFolder(repository)))
   const left = [...remaining.tags.keys()].filter(tag => !removed.includes(tag))
   if (left.length === doomed.graph.snapshot.tags.size) return
-  if (left.length === 0 && remaining.manifests.size === 0) await remove(root, tagsListPath(repository))
-  else await writeFlushed(root, tagsListPath(repository), formatTagsList(repository, left))
+  if (left.length === 0 && remaining.manifests.size === 0) {
+    await remove(root, tagsListPath(repository))
+    await flushFolder(dirname(join(root, tagsListPath(repository))))
+  } else await shorten(root, tagsListPath(repository), formatTagsList(repository, left))
 }
 
 /** Writes a document and flushes its name, so that no deletion that follows can outlive a power loss that this does not. */
 export async function writeFlushed(root: string, path: string, bytes: Uint8Array): Promise<void> {
   await writeWhole(root, path, bytes)
   await flushFolder(dirname(join(root, path)))
+}
+
+/** Makes a document say less. On a full disk it goes: one that is missing is behind, not wrong, and makes room for the one that is made at the end. */
+async function shorten(root: string, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFlushed(root, path, bytes)
+  } catch (error) {
+    if (!isRegistrishError(error, 'no-space')) throw error
+    await remove(root, path)
+    await flushFolder(dirname(join(root, path)))
+  }
 }
 
 /** A repository's snapshot without what leaves it. */

@@ -17,7 +17,7 @@ import {
   repositoryFolder,
   tagsListPath,
 } from './layout.ts'
-import { listRepositories, readRepository } from './snapshot.ts'
+import { isEmptyRepository, listRepositories } from './snapshot.ts'
 import { type Doomed, planDocuments, rewriteDocuments, writeFlushed } from './sweep-documents.ts'
 
 /*
@@ -61,8 +61,8 @@ export async function finishSweep(
   const all = await listRepositories(root)
   const empty = new Set<string>()
   for (const repository of repositories) {
-    const { manifests, tags, problems } = await readRepository(root, repository)
-    if (manifests.size + tags.size + problems.length === 0) empty.add(repository)
+    await setImmediate()
+    if (isEmptyRepository(root, repository)) empty.add(repository)
   }
   if (empty.size > 0)
     await writeFlushed(root, catalogPath, formatCatalog(all.filter(repository => !empty.has(repository))))

@@ -36,13 +36,19 @@ export interface ReadonlyTree extends Source {
   blobSize(repository: string, digest: Digest): Promise<number | undefined>
 }
 
+/** How something is put. */
+export interface PutOptions {
+  /** Awaited before anything changes; not called where nothing does. */
+  readonly before?: () => Promise<void>
+}
+
 /** A tree that can be written. Everything put becomes visible whole or not at all, and only when its digest is right. */
 export interface Tree extends ReadonlyTree {
   /**
-   * Stores a manifest at its sha256 digest and, where `digest` is a sha512 one, there as well. "Already there" is success.
+   * Stores a manifest at its sha256 digest and, where `digest` is a sha512 one, there as well. "Already there" is success; `before` is done first where it is not.
    * @throws RegistrishError `digest-mismatch` where the bytes are not those of `digest`.
    */
-  putManifest(repository: string, bytes: Uint8Array, digest?: Digest): Promise<void>
+  putManifest(repository: string, bytes: Uint8Array, digest?: Digest, options?: PutOptions): Promise<void>
   /** Where a blob is, whole by its size: visible in this repository (`here`), or in another one or verified beside all (`elsewhere`), so that {@link linkBlob} can make it visible; undefined: nowhere. */
   findBlob(repository: string, descriptor: Descriptor): Promise<'here' | 'elsewhere' | undefined>
   /** Makes a blob that is anywhere in the tree visible in this repository. False where there is none. */
@@ -50,12 +56,7 @@ export interface Tree extends ReadonlyTree {
   /** Opens a blob for writing, after what an earlier run has left of it; waits for another process that is at the same blob. */
   writeBlob(repository: string, descriptor: Descriptor, options?: CallOptions): Promise<BlobWriter>
   /** Points a tag at a manifest that is in the repository. True where that changed something; `before` is done first, where it will. @throws RegistrishError `conflict` where the disk folds case and another tag differs only by case. */
-  tag(
-    repository: string,
-    tag: string,
-    digest: Digest,
-    options?: { readonly before?: () => Promise<void> },
-  ): Promise<boolean>
+  tag(repository: string, tag: string, digest: Digest, options?: PutOptions): Promise<boolean>
 }
 
 /** A blob on its way into a tree. */

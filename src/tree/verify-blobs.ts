@@ -4,10 +4,10 @@ import { messageOf, systemCode } from '../errors.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
-import { fileKey, statInside } from './files.ts'
+import { fileKey, statEntry } from './files.ts'
 import { hashFile } from './hash-file.ts'
 import { blobPath } from './layout.ts'
-import { readBlobs } from './snapshot.ts'
+import { listBlobs } from './snapshot.ts'
 import type { Findings } from './verify-report.ts'
 
 export interface BlobOptions extends CallOptions {
@@ -32,12 +32,13 @@ export function createBlobVerifier(root: string, findings: Findings, options: Bl
   return {
     bad,
     async verify(repository) {
-      const blobs = await readBlobs(root, repository)
-      const present = new Map(blobs.map(({ digest, size }) => [digest, size]))
-      await forEachParallel(blobs, options.jobs, async ({ digest }) => {
+      const present = new Map<Digest, number>()
+      await forEachParallel(listBlobs(root, repository), options.jobs, async digest => {
         const path = blobPath(repository, digest)
-        const stats = statInside(root, path)
-        const hashed = stats === undefined ? { state: 'gone' as const } : await hash({ repository, digest, stats })
+        const stats = statEntry(root, path)
+        if (stats === undefined) return
+        present.set(digest, Number(stats.size))
+        const hashed = await hash({ repository, digest, stats })
         if (hashed.state === 'gone') return
         findings.checked('blobs')
         if (hashed.state === 'read' && hashed.digest === digest) return

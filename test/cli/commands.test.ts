@@ -1,11 +1,13 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { RunContext } from '../../src/cli/command.ts'
 import { parseCommandLine } from '../../src/cli/parse.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { makeMultiPlatform } from '../support/made-images.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { startTestRegistry } from '../support/test-registry.ts'
+import { writeTree } from '../support/write-images.ts'
 
 /* What the commands print about a tree, beyond that they work. */
 
@@ -39,6 +41,18 @@ describe('list', () => {
     const said: string[] = []
     await expect(run(['list', 'zzz', '--root', root], said)).rejects.toMatchObject({ code: 'not-found' })
     expect(said).toEqual([])
+  })
+
+  test.each([0, 1, 2])('prints one JSON document of %d repositories', async repositories => {
+    const root = await makeTemporaryFolder()
+    for (let number = 0; number < repositories; number += 1)
+      await writeTree(root, `app-${number}`, { latest: await makeMultiPlatform() })
+    const lines = (await run(['list', '--root', root], [], 'ndjson')).printed
+    const { printed } = await run(['list', '--root', root], [], 'json')
+    const listings = lines.map(line => JSON.parse(line) as { newSize: number })
+    const size = listings.reduce((sum, { newSize }) => sum + newSize, 0)
+    expect(listings).toHaveLength(repositories)
+    expect(printed.join('\n')).toBe(JSON.stringify({ repositories: listings, size }, undefined, 2))
   })
 
   test('names a broken tag where there is no other', async () => {
@@ -129,13 +143,17 @@ interface Outcome {
 }
 
 /** Runs a command line in this process; `said` also keeps what was said before a failure. */
-async function run(words: readonly string[], said: string[] = []): Promise<Outcome> {
+async function run(
+  words: readonly string[],
+  said: string[] = [],
+  output: RunContext['output'] = 'text',
+): Promise<Outcome> {
   const parsed = await parseCommandLine(words)
   if (parsed.type !== 'command') throw new Error('no command')
   const printed: string[] = []
   const code = await parsed.command.run(parsed.args, {
     signal: new AbortController().signal,
-    output: 'text',
+    output,
     onProgress: () => undefined,
     print: line => printed.push(line),
     say: line => said.push(line),

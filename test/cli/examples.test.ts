@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { COMMANDS } from '../../src/cli/commands.ts'
+import { loadCommands } from '../../src/cli/commands.ts'
 import {
   digestTag,
   type Graph,
@@ -20,6 +20,8 @@ import { writeLayout } from '../support/write-images.ts'
 /* Every example of every command's help is run by a shell, as it stands there; a test registry stands for the registries it names. */
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+const commands = await loadCommands()
 
 describe('the examples of the help', () => {
   let folder: string
@@ -40,7 +42,7 @@ describe('the examples of the help', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const lines = COMMANDS.flatMap(({ name, examples }) => examples.map(({ line }) => [name, line] as const))
+  const lines = commands.flatMap(({ name, examples }) => examples.map(({ line }) => [name, line] as const))
 
   test.each(lines.filter(([name]) => name !== 'serve'))('%s: %s', async (_, line) => {
     await expectDone(start(standIn(line)))
@@ -55,7 +57,7 @@ describe('the examples of the help', () => {
   })
 
   test('each command has some', () => {
-    expect(COMMANDS.filter(({ examples }) => examples.length === 0)).toEqual([])
+    expect(commands.filter(({ examples }) => examples.length === 0)).toEqual([])
   })
 
   /** The registries of the examples are not to be had here, nor are fixed ports and system folders. */

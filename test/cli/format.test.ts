@@ -38,6 +38,11 @@ describe('what is printed', () => {
     ).toEqual(['A     B', 'long  x', 'y'])
   })
 
+  test('a table may have more rows than a call takes arguments', () => {
+    const rows = Array.from({ length: 300_000 }, (_, number) => [`app:${number}`, 'x'])
+    expect(formatTable(['IMAGE', 'B'], rows).at(-1)).toBe('app:299999  x')
+  })
+
   test('text from elsewhere cannot move the cursor or reverse the line', () => {
     expect(printable('a\u001b[2Jb\r\u202ec\nd\te')).toBe('a\ufffd[2Jb\ufffd\ufffdc\nd\te')
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/cli/command.ts'
-import { COMMANDS } from '../../src/cli/commands.ts'
+import { loadCommands } from '../../src/cli/commands.ts'
 import { parseCommandLine } from '../../src/cli/parse.ts'
 import { parsePlainLine } from '../../src/cli/parse-plain.ts'
 
@@ -35,7 +35,7 @@ const plain = [
 describe('a plain command line', () => {
   test.each(plain)('registrish %s: read without yargs, as yargs reads it', async line => {
     const words = line.split(' ')
-    const quick = parsePlainLine(words)
+    const quick = await parsePlainLine(words)
     const slow = await parseCommandLine(words)
     if (quick === undefined || slow.type !== 'command') throw new Error(`not plain: ${line}`)
     expect(quick.command).toBe(slow.command)
@@ -43,13 +43,14 @@ describe('a plain command line', () => {
   })
 
   test('is each example of each command that has neither quotes nor commas', async () => {
-    const lines = COMMANDS.flatMap(({ examples }) => examples.map(({ line }) => line)).filter(line =>
-      /^[^"'|$,]+$/.test(line),
-    )
+    const commands = await loadCommands()
+    const lines = commands
+      .flatMap(({ examples }) => examples.map(({ line }) => line))
+      .filter(line => /^[^"'|$,]+$/.test(line))
     expect(lines.length).toBeGreaterThan(10)
     for (const line of lines) {
       const words = line.split(' ').slice(1)
-      const quick = parsePlainLine(words)
+      const quick = await parsePlainLine(words)
       const slow = await parseCommandLine(words)
       if (quick === undefined || slow.type !== 'command') throw new Error(`not plain: ${line}`)
       expect(known(quick.command, quick.args), line).toEqual(known(slow.command, slow.args))
@@ -85,7 +86,7 @@ describe('left to yargs', () => {
     'emit --host nginx,apache',
     'list --get-yargs-completions',
   ]
-  test.each(lines)('registrish %s', line => {
-    expect(parsePlainLine(line.split(' '))).toBeUndefined()
+  test.each(lines)('registrish %s', async line => {
+    expect(await parsePlainLine(line.split(' '))).toBeUndefined()
   })
 })

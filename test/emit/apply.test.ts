@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { emitHosts, refreshHosts } from '../../src/emit/apply.ts'
 import { digestOf } from '../../src/oci/digest.ts'
+import { createChangeNotes, hasChanges, readChanges } from '../../src/tree/change-notes.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
+import { acquireTreeLock, type Lock } from '../../src/tree/lock.ts'
 import { type Graph, makeArtifact, makeImage, makeMultiPlatform, rootBytes } from '../support/made-images.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
@@ -291,6 +293,56 @@ describe('refresh', () => {
     expect(existsSync(join(root, 'nginx/links/app:/new'))).toBe(false)
   })
 
+  test('also looks at repositories that were noted by who was killed, once', async () => {
+    const root = await emitted()
+    await noteAs(root, 'ended', 'app/nested')
+    await putImage(root, 'app/nested', 'new', await makeImage())
+    await refreshHosts(openTree(root), { repositories: ['app'] })
+    expect(existsSync(join(root, 'nginx/links/app/nested:/new'))).toBe(true)
+    expect(await hasChanges(root)).toBe(false)
+  })
+
+  test('keeps the notes of who may be in the middle of a change', async () => {
+    const root = await emitted()
+    const lock = await noteAs(root, 'running', 'app')
+    await refreshHosts(openTree(root), { repositories: [] })
+    await putImage(root, 'app', 'new', await makeImage())
+    expect((await readChanges(root)).repositories).toEqual(['app'])
+    await lock.release()
+    await refreshHosts(openTree(root), { repositories: [] })
+    expect(existsSync(join(root, 'nginx/links/app:/new'))).toBe(true)
+    expect(await hasChanges(root)).toBe(false)
+  })
+
+  test('forgets the notes of who ended, and no others, where no host is in use', async () => {
+    const root = await makeTree()
+    await noteAs(root, 'running', 'app/nested')
+    await noteAs(root, 'ended', 'app')
+    expect(await refreshHosts(openTree(root), { repositories: ['app'] })).toEqual([])
+    expect((await readChanges(root)).repositories).toEqual(['app/nested'])
+  })
+
+  test('keeps notes where it could not do its work, but not where only emit can mend what is wrong', async () => {
+    const root = await emitted()
+    await noteAs(root, 'ended', 'app')
+    await expect(refreshHosts(openTree(root), { signal: AbortSignal.abort() })).rejects.toThrow()
+    expect(await hasChanges(root)).toBe(true)
+    await writeFile(join(root, 'nginx/snippets/maps.conf'), 'map { }\n')
+    await expect(refreshHosts(openTree(root), { repositories: [] })).rejects.toMatchObject({ code: 'conflict' })
+    expect(await hasChanges(root)).toBe(false)
+  })
+
+  test('takes no notice of notes that name no repository', async () => {
+    const root = await emitted()
+    await mkdir(join(root, '.registrish/changes/x'), { recursive: true })
+    for (const name of ['..', 'A', 'manifests'].map(name => `${name}:b`))
+      await writeFile(join(root, '.registrish/changes/x', name), '')
+    await writeFile(join(root, '.registrish/changes/stray'), '')
+    expect(await refreshHosts(openTree(root), { repositories: [] })).toEqual([
+      expect.objectContaining({ changed: [], links: 0 }),
+    ])
+  })
+
   test('refuses what is no repository', async () => {
     const root = await emitted()
     await expect(refreshHosts(openTree(root), { repositories: ['../../etc'] })).rejects.toMatchObject({
@@ -320,6 +372,15 @@ async function emitted(): Promise<string> {
   const root = await makeTree()
   await emitHosts(openTree(root), NGINX)
   return root
+}
+
+/** Notes a change as a command does, that is at work until the end of the test or has ended. */
+async function noteAs(root: string, who: 'running' | 'ended', ...repositories: readonly string[]): Promise<Lock> {
+  const lock = await acquireTreeLock(root, 'shared')
+  onTestFinished(() => lock.release())
+  await createChangeNotes(root, lock)(repositories)
+  if (who === 'ended') await lock.release()
+  return lock
 }
 
 /** Puts an image beside those of a repository by plain file operations; a tag moves by rename, as everywhere. */

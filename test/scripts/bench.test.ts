@@ -3,13 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { meetsAim, parseAim } from '../../scripts/bench/aim.ts'
-import type { Bench, Case, Side } from '../../scripts/bench/bench.ts'
+import type { Bench, Case, Context, Side } from '../../scripts/bench/bench.ts'
 import { makeTree } from '../../scripts/bench/make-tree.ts'
+import { addUntagged, makeWholeTree } from '../../scripts/bench/make-whole-tree.ts'
 import { makeRow, type Row } from '../../scripts/bench/row.ts'
 import { runBench } from '../../scripts/bench/run-bench.ts'
 import { median, pairRatios } from '../../scripts/bench/statistics.ts'
 import { formatFigure, formatTable } from '../../scripts/bench/table.ts'
-import { readRepository } from '../../src/tree/snapshot.ts'
+import { openTree } from '../../src/tree/disk-tree.ts'
+import { blobPath } from '../../src/tree/layout.ts'
+import { pruneTree } from '../../src/tree/prune.ts'
+import { readBlobs, readRepository } from '../../src/tree/snapshot.ts'
+import { verifyTree } from '../../src/tree/verify.ts'
 
 describe('the arithmetic of benchmarks', () => {
   test('takes the figure in the middle', () => {
@@ -144,6 +149,33 @@ describe('a bench', () => {
     ])
   })
 
+  test('says what else is lacking and goes on', async () => {
+    const rows = await run(bench([one('odd', { lacks: 'there is no disk' }), one('small')]))
+    expect(rows).toMatchObject([{ case: 'odd', failed: false, notRun: 'there is no disk' }, { case: 'small' }])
+    const large: Bench = { ...bench([one('small')]), room: { bytes: 2 ** 60, files: 1 } }
+    expect(await run(large)).toMatchObject([{ failed: false, notRun: 'there is no room for its files' }])
+  })
+
+  test.each(['all is well', 'a case goes wrong', 'nothing can be prepared'])(
+    'ends what it was told to end while its folder is there, the last first: %s',
+    async how => {
+      const ended: string[] = []
+      const prepare = async ({ folder, atEnd }: Context): Promise<readonly Case[]> => {
+        for (const name of ['first', 'second'])
+          atEnd(async () => {
+            ended.push(`${name} ${existsSync(folder)}`)
+            if (name === 'second') throw new Error('it hangs')
+          })
+        if (how === 'nothing can be prepared') throw new Error(how)
+        return [one('small', how === 'all is well' ? {} : { setup: () => Promise.reject(new Error(how)) })]
+      }
+      const said: string[] = []
+      await runBench({ ...bench([]), prepare }, { quick: true, say: text => said.push(text) })
+      expect(ended).toEqual(['second true', 'first true'])
+      expect(said).toContain('copy: it hangs')
+    },
+  )
+
   test('says what went wrong and goes on', async () => {
     const broken = one('odd', { setup: () => Promise.reject(new Error('it broke')) })
     expect(await run(bench([broken, one('small')]))).toMatchObject([
@@ -165,4 +197,26 @@ test('the made tree is what a tree should be, with a layer that nobody could rea
   expect([manifests.size, problems]).toEqual([3, []])
   const sizes = tree.byTag.map(path => statSync(join(root, path)).nlink)
   expect(new Set(sizes)).toEqual(new Set([2]))
+})
+
+test('a tree made to be verified is right, shares blobs between repositories, and is so again after a prune', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'registrish-test-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
+  const made = await makeWholeTree(root, 22)
+  const tree = openTree(root)
+  const { problems, notes, steps } = await verifyTree(tree)
+  expect([problems, notes]).toEqual([[], []])
+  const checked = new Map(steps.map(step => [step.name, step.checked]))
+  const files = ['tags', 'manifests', 'blobs'] as const
+  expect(files.reduce((sum, name) => sum + (checked.get(name) ?? 0), 0)).toBe(made.files)
+  const links = (await readBlobs(root, 'team-0/app-0000')).map(
+    ({ digest }) => statSync(join(root, blobPath('team-0/app-0000', digest))).nlink,
+  )
+  expect(new Set(links)).toEqual(new Set([1, 20]))
+  addUntagged(made)
+  const { repositories } = await pruneTree(tree)
+  expect(repositories.map(({ manifests, blobs }) => [manifests.length, blobs.length])).toEqual(
+    Array.from({ length: 22 }, () => [1, 8]),
+  )
+  expect((await verifyTree(tree)).problems).toEqual([])
 })

@@ -240,6 +240,14 @@ describe('the table', () => {
     expect(await collect(table.routes({ repositories: [] }))).toEqual([])
   })
 
+  test('without blobs lacks nothing else', async () => {
+    const { table } = await makeMixedTree()
+    const all = await collect(table.routes())
+    const others = all.filter(({ kind }) => kind !== 'blob')
+    expect(others.length).toBeLessThan(all.length)
+    expect(await collect(table.routes({ blobs: false }))).toEqual(others)
+  })
+
   test('is lazy: a repository is read when its turn comes', async () => {
     const { root, table, image } = await makeMixedTree()
     const paths: string[] = []

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench, Case, Sample } from '../bench.ts'
+import { costMeasures, costSample } from '../cost.ts'
 import { makeLayout } from '../make-layout.ts'
 import { largeSize, makeTree, repositoryName } from '../make-tree.ts'
-import type { Cost } from '../programs.ts'
 import { emitFor, type HostForm, hostForms, registrish } from '../registrish.ts'
 
 /** One more tag in a large tree that a host is in use for: what `fetch` takes, which keeps the host's files right, against emitting for that host. */
@@ -18,7 +18,7 @@ export const refresh: Bench = {
     let fetched = 0
     const fetchNext = async (): Promise<Sample> => {
       const image = `oci:${join(folder, 'layout')}:new-${fetched++}`
-      return figures(await registrish('fetch', image, '--as', repositoryName(100), '--root', root))
+      return costSample(await registrish('fetch', image, '--as', repositoryName(100), '--root', root))
     }
     return hostForms().flatMap(host => (host.emitter.name === 'nginx' ? [...casesOf(host, root, fetchNext)] : []))
   },
@@ -28,13 +28,9 @@ function casesOf(host: HostForm, root: string, fetchNext: () => Promise<Sample>)
   const common = (against: string): Pick<Case, 'name' | 'needs' | 'measures'> => ({
     name: `${host.title}, against ${against}`,
     needs: [],
-    measures: [
-      { key: 'seconds', name: 'time', unit: 's', aim: '<= 0.3 x' },
-      { key: 'cpu', name: 'processor time', unit: 's' },
-      { key: 'memory', name: 'peak memory', unit: 'MiB' },
-    ],
+    measures: costMeasures('<= 0.3 x'),
   })
-  const emitAgain = async (): Promise<Sample> => figures(await emitFor(host, root))
+  const emitAgain = async (): Promise<Sample> => costSample(await emitFor(host, root))
   const emitAll = (): Promise<Sample> => {
     rmSync(join(root, 'nginx'), { recursive: true, force: true })
     return emitAgain()
@@ -50,8 +46,4 @@ function casesOf(host: HostForm, root: string, fetchNext: () => Promise<Sample>)
     }
   const first = { ...common('the first emit'), setup: setup('emit', emitAll) }
   return host.form === 'map' ? [first] : [first, { ...common('emit again'), setup: setup('emit', emitAgain) }]
-}
-
-function figures({ seconds, cpu, memory }: Cost): Sample {
-  return { seconds, cpu, memory }
 }

@@ -103,7 +103,7 @@ async function runFetch(args: Arguments, context: RunContext): Promise<number> {
   if (report.totals.blobsFetched > 0 || report.results.some(({ error }) => error === undefined)) {
     context.say(formatSummary(report, { dryRun, duration }))
   }
-  if (!dryRun && report.changed.length > 0) await refreshAfter(options.root ?? '.', report.changed, context)
+  if (!dryRun) await refreshAfter(options.root ?? '.', report.changed, context)
   return exitCode(report)
 }
 

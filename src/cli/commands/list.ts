@@ -1,5 +1,6 @@
 import { RegistrishError } from '../../errors.ts'
 import type { ListedImage, RepositoryListing } from '../../tree/inventory.ts'
+import type { SnapshotProblem } from '../../tree/snapshot.ts'
 import { positionalOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
@@ -30,20 +31,17 @@ async function runList(args: Arguments, context: RunContext): Promise<number> {
   ])
   const tree = openTree(rootOf(args, { mustExist: true }))
   const pattern = positionalOf(args, 'pattern')
-  const listings: RepositoryListing[] = []
-  for await (const listing of listImages(tree, {
+  const listings = listImages(tree, {
     signal: context.signal,
     ...(pattern === undefined ? {} : { pattern }),
-  })) {
-    if (context.output === 'ndjson') context.print(JSON.stringify(listing))
-    else listings.push(listing)
+  })
+  if (context.output === 'ndjson') {
+    for await (const listing of listings) context.print(JSON.stringify(listing))
+    return EXIT.done
   }
-  if (context.output === 'ndjson') return EXIT.done
-  const size = listings.reduce((sum, { newSize }) => sum + newSize, 0)
-  if (context.output === 'json') context.print(JSON.stringify({ repositories: listings, size }, undefined, 2))
-  else if (listings.length > 0) printTable(listings, size, context)
-  else if (pattern === undefined) context.say(NOTHING)
-  if (listings.length > 0 || pattern === undefined) return EXIT.done
+  const found = await (context.output === 'json' ? printJson : printTable)(listings, context)
+  if (found === 0 && context.output === 'text' && pattern === undefined) context.say(NOTHING)
+  if (found > 0 || pattern === undefined) return EXIT.done
   throw new RegistrishError('not-found', `nothing in ${tree.root} matches ${pattern}`, {
     side: 'source',
     hint: 'registrish list shows all there is',
@@ -52,17 +50,41 @@ async function runList(args: Arguments, context: RunContext): Promise<number> {
 
 const NOTHING = 'nothing here yet: registrish fetch alpine latest'
 
-function printTable(listings: readonly RepositoryListing[], size: number, context: RunContext): void {
-  const rows = listings.flatMap(rowsOf)
-  const problems = listings.flatMap(listing => listing.problems)
+type Listings = AsyncIterable<RepositoryListing>
+
+/** Prints each repository when it is read: all together may be too much to be held. Returns how many there are. */
+async function printJson(listings: Listings, { print }: RunContext): Promise<number> {
+  let [found, size] = [0, 0]
+  let last: string | undefined
+  for await (const listing of listings) {
+    print(last === undefined ? '{\n  "repositories": [' : `${last},`)
+    last = `    ${JSON.stringify(listing, undefined, 2).replaceAll('\n', '\n    ')}`
+    found += 1
+    size += listing.newSize
+  }
+  if (last === undefined) print(JSON.stringify({ repositories: [], size }, undefined, 2))
+  else print(`${last}\n  ],\n  "size": ${size}\n}`)
+  return found
+}
+
+/** The same as a table, of which all rows decide how wide its columns are. */
+async function printTable(listings: Listings, { print, say, complain }: RunContext): Promise<number> {
+  const rows: (readonly string[])[] = []
+  const problems: SnapshotProblem[] = []
+  let [found, tags, size] = [0, 0, 0]
+  for await (const listing of listings) {
+    found += 1
+    tags += listing.tags.filter(({ document }) => !document).length
+    size += listing.newSize
+    for (const row of rowsOf(listing)) rows.push(row)
+    for (const problem of listing.problems) problems.push(problem)
+  }
   if (rows.length > 0) {
-    for (const line of formatTable(['IMAGE', 'PLATFORMS', 'SIZE', 'DIGEST'], rows)) context.print(line)
-    const tags = listings.reduce((sum, listing) => sum + listing.tags.filter(({ document }) => !document).length, 0)
-    context.say(
-      `${count(tags, 'tag')} in ${count(listings.length, 'repository', 'repositories')}, ${formatBytes(size)} in all`,
-    )
-  } else if (problems.length === 0) context.say(NOTHING)
-  for (const { file, text } of problems) context.complain(`not listed: ${file}: ${text}`)
+    for (const line of formatTable(['IMAGE', 'PLATFORMS', 'SIZE', 'DIGEST'], rows)) print(line)
+    say(`${count(tags, 'tag')} in ${count(found, 'repository', 'repositories')}, ${formatBytes(size)} in all`)
+  } else if (found > 0 && problems.length === 0) say(NOTHING)
+  for (const { file, text } of problems) complain(`not listed: ${file}: ${text}`)
+  return found
 }
 
 function rowsOf({ repository, tags, untagged }: RepositoryListing): readonly (readonly string[])[] {

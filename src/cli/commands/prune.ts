@@ -38,6 +38,6 @@ async function runPrune(args: Arguments, context: RunContext): Promise<number> {
     context.say(nothing && report.freed === 0 ? 'nothing to delete' : freed)
   } else context.print(JSON.stringify(report, undefined, context.output === 'json' ? 2 : undefined))
   const changed = [...report.repositories.map(({ repository }) => repository), ...report.gone]
-  if (!report.dryRun && changed.length > 0) await refreshAfter(tree.root, changed, context)
+  if (!report.dryRun) await refreshAfter(tree.root, changed, context)
   return EXIT.done
 }

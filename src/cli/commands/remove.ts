@@ -29,7 +29,10 @@ async function runRemove(args: Arguments, context: RunContext): Promise<number> 
   const tree = openTree(rootOf(args, { mustExist: true }))
   const removals = listOf(args, 'image').map(parseRemoval)
   const { signal, onProgress } = context
-  const { repositories } = await removeImages(tree, removals, { signal, onProgress })
+  const { repositories } = await removeImages(tree, removals, { signal, onProgress }).catch(async (error: unknown) => {
+    await refreshAfter(tree.root, [], context) // gone already: whoever removed it may have been killed before this
+    throw error
+  })
   const given = removals.map(({ repository, reference }) =>
     reference === undefined ? repository : `${repository}${reference.includes(':') ? '@' : ':'}${reference}`,
   )

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -37,6 +37,7 @@ export function compileModules(...modules: readonly string[]): CompiledModules {
   const files = modules.map(name => join(source, name))
   execFileSync(process.execPath, [compiler, ...options, '--rootDir', source, '--outDir', folder, ...files])
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  symlinkSync(join(source, '../node_modules'), join(folder, 'node_modules'))
   return {
     start: (code, args = []) => startChild(folder, code, args),
     remove: () => rmSync(folder, { recursive: true, force: true }),
