@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { createReadStream, fchmodSync, fstatSync, renameSync } from 'node:fs'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileError, RegistrishError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -85,7 +85,7 @@ class PartialWriter implements BlobWriter {
 
   /** Hashes what is there; a part longer than the blob is worthless. */
   async seed(): Promise<void> {
-    const { size } = await this.#partial.handle.stat()
+    const { size } = fstatSync(this.#partial.handle.fd)
     if (size > this.#partial.descriptor.size) {
       await this.restart()
       return
@@ -137,10 +137,10 @@ class PartialWriter implements BlobWriter {
       throw error
     }
     try {
-      await handle.chmod(0o644)
+      fchmodSync(handle.fd, 0o644)
       await handle.datasync()
       await ensureFolderInside(root, dirname(target))
-      await rename(path, target)
+      renameSync(path, target)
     } catch (error) {
       throw fileError(error, 'write', target)
     }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type BigIntStats, constants, lstatSync, realpathSync, statSync } from 'node:fs'
+import { type BigIntStats, constants, fchmodSync, lstatSync, realpathSync, renameSync, statSync } from 'node:fs'
 import { chmod, copyFile, link, lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
 import { incomingFolder, PUBLIC } from './layout.ts'
+import { shareRuns } from './share-runs.ts'
 
 /** Modes of everything in a tree, whatever the umask: the web server is another user. */
 const FILE_MODE = 0o644
@@ -11,6 +12,8 @@ const FOLDER_MODE = 0o755
 
 /** Makes a folder and its parents, readable by all. */
 export async function ensureFolder(path: string): Promise<void> {
+  // As a rule it is there, and to look is much cheaper than to try.
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
   const first = await mkdir(path, { recursive: true })
   if (first === undefined) return
   for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, FOLDER_MODE)
@@ -65,14 +68,15 @@ export async function writeWhole(
       const handle = await open(temporary, 'wx', FILE_MODE)
       try {
         await handle.writeFile(bytes)
-        await handle.chmod(FILE_MODE)
+        fchmodSync(handle.fd, FILE_MODE)
         await handle.datasync()
       } finally {
         await handle.close()
       }
-      await rename(temporary, target)
-    } finally {
+      renameSync(temporary, target)
+    } catch (error) {
       await rm(temporary, { force: true })
+      throw error
     }
   } catch (error) {
     throw fileError(error, 'write', target)
@@ -126,17 +130,22 @@ export function fileKey(stats: BigIntStats): string {
 
 /** Flushes a folder's entries, so that a later rename cannot survive a power loss that this one does not. Does nothing where there is no such folder, or where folders cannot be flushed. */
 export async function flushFolder(path: string): Promise<void> {
-  try {
-    const handle = await open(path, 'r')
+  return flushes(path, async () => {
     try {
-      await handle.sync()
-    } finally {
-      await handle.close()
+      const handle = await open(path, 'r')
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      if (!UNFLUSHABLE.has(systemCode(error) ?? '')) throw fileError(error, 'flush', path)
     }
-  } catch (error) {
-    if (!UNFLUSHABLE.has(systemCode(error) ?? '')) throw fileError(error, 'flush', path)
-  }
+  })
 }
+
+/** Many tags of a repository are set at once: those that wait share the next flush of their folder. */
+const flushes = shareRuns<void>()
 
 /** There is none; or a system or file system that flushes files only (Windows, some network file systems). */
 const UNFLUSHABLE = new Set(['ENOENT', 'EINVAL', 'EPERM', 'EACCES', 'EISDIR', 'ENOTSUP'])
@@ -181,8 +190,20 @@ export async function newTemporary(root: string): Promise<string> {
 }
 
 function isInside(root: string, path: string): boolean {
+  if (!passesLink(join(root, PUBLIC), path)) return true
   const inside = relative(realpathSync.native(join(root, PUBLIC)), realpathSync.native(path))
   return inside !== '..' && !inside.startsWith(`..${sep}`)
+}
+
+/** Whether the way from a folder to what is below it passes a symbolic link: to look at each of a few names is much cheaper than to resolve them all. */
+function passesLink(folder: string, path: string): boolean {
+  const names = relative(folder, path).split(sep)
+  if (names[0] === '' || names[0] === '..') return true
+  let at = folder
+  return names.some(name => {
+    at = `${at}${sep}${name}`
+    return lstatSync(at).isSymbolicLink()
+  })
 }
 
 function onlyFile(stats: BigIntStats | undefined): BigIntStats | undefined {
@@ -197,7 +218,7 @@ async function copyWhole(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE)
   const handle = await open(to, 'r+')
   try {
-    await handle.chmod(FILE_MODE)
+    fchmodSync(handle.fd, FILE_MODE)
     await handle.datasync()
   } finally {
     await handle.close()

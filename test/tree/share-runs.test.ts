@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { shareRuns } from '../../src/serve/share-runs.ts'
+import { shareRuns } from '../../src/tree/share-runs.ts'
 
 /** A run that ends when it is told to. */
 function pending(): { readonly run: () => Promise<number>; readonly ends: (() => void)[] } {
