@@ -28,6 +28,13 @@ async function bundle() {
     external: /^[^./]/,
     transform: { target: 'node20.19' },
   })
-  await bundled.write({ dir: dist, format: 'esm', chunkFileNames: 'chunks/[name].js', comments: false })
+  const { output } = await bundled.write({
+    dir: dist,
+    format: 'esm',
+    chunkFileNames: 'chunks/[name].js',
+    comments: false,
+  })
+  const misplaced = output.find(({ fileName, code }) => !fileName.includes('/') && code?.includes('import.meta'))
+  if (misplaced !== undefined) throw new Error(`${misplaced.fileName} would look for package.json in the wrong folder`)
   chmodSync(join(dist, 'cli/main.js'), 0o755)
 }

@@ -31,9 +31,9 @@ export async function parsePlainLine(words: readonly string[]): Promise<PlainLin
   }
 }
 
-/** Empty words, the end of flags, short flags with something attached. */
+/** The end of flags, empty values, short flags with something attached, and words that yargs has a meaning of its own for. */
 function isUnusual(word: string): boolean {
-  return word === '' || word === '--' || word === '-' || /^-[^-]./.test(word) || /^--[^=]*=$/.test(word)
+  return /^(?:--?|--[^=]*=|-[^-].+|true|false|help|)$/.test(word)
 }
 
 /** All may be given several times, so that none of the values is lost. */

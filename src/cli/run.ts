@@ -8,11 +8,11 @@ import { readVersion } from './version.ts'
 
 /** Runs the command line; returns the exit code. Results go to stdout, all else to stderr. */
 export async function runCli(words: readonly string[]): Promise<number> {
+  process.stdout.on('error', endOnBrokenPipe)
   if (words.length === 1 && (words[0] === '--version' || words[0] === '-v')) {
     process.stdout.write(`${readVersion()}\n`)
     return EXIT.done
   }
-  process.stdout.on('error', endOnBrokenPipe)
   try {
     const plain = await parsePlainLine(words)
     if (plain !== undefined) return await runCommand(plain)

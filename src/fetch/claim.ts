@@ -36,37 +36,47 @@ export interface ClaimingTree {
 /** Makes a {@link ClaimingTree} of a tree. */
 export function claimRepositories(tree: Tree, claiming: Claiming): ClaimingTree {
   const { root } = tree
-  const claims = new Map<string, Promise<Lock | undefined>>()
+  const claims = new Map<string, Claim>()
 
   const giveUp = async (repository: string): Promise<void> => {
     const claim = claims.get(repository)
     claims.delete(repository)
-    const lock = await claim?.catch(() => undefined)
+    const lock = await claim?.lock.catch(() => undefined)
     await lock?.release()
   }
 
-  const claimed = async <T>(repository: string, work: () => Promise<T>): Promise<T> => {
-    const claim = claims.get(repository) ?? claimRepository(root, repository, claiming)
+  /** A claim under which something failed is given up, but not while others are at work under it. */
+  const claimed = async <T>(repository: string, work: () => Promise<T>, hasFailed = (_: T) => false): Promise<T> => {
+    const claim = claims.get(repository) ?? { lock: claimRepository(root, repository, claiming), works: 0 }
     claims.set(repository, claim)
+    claim.works += 1
+    let failed = true
     try {
-      await claim
-      return await work()
-    } catch (error) {
-      await giveUp(repository)
-      throw error
+      await claim.lock
+      const result = await work()
+      failed = hasFailed(result)
+      return result
+    } finally {
+      claim.works -= 1
+      if (failed && claim.works === 0) await giveUp(repository)
     }
   }
 
   /** Now that something is there the record counts: the lock is not needed any more. */
   const settle = async (repository: string): Promise<void> => {
-    const lock = await claims.get(repository)
+    const lock = await claims.get(repository)?.lock
     await lock?.release()
   }
 
   return {
     tree: {
       ...tree,
-      linkBlob: (repository, blob) => claimed(repository, () => tree.linkBlob(repository, blob)),
+      linkBlob: (repository, blob) =>
+        claimed(
+          repository,
+          () => tree.linkBlob(repository, blob),
+          linked => !linked,
+        ),
       async putManifest(repository, bytes, digest) {
         const before = (): Promise<void> => claiming.note([repository])
         await claimed(repository, async () => {
@@ -86,6 +96,12 @@ export function claimRepositories(tree: Tree, claiming: Claiming): ClaimingTree 
       for (const repository of [...claims.keys()]) await giveUp(repository)
     },
   }
+}
+
+interface Claim {
+  readonly lock: Promise<Lock | undefined>
+  /** What is being done under it. */
+  works: number
 }
 
 /** Undefined where it needs no lock: it is ours already, with something in it. */

@@ -195,6 +195,8 @@ async function* readChunks(body: Readable, { buffers, reuse, translate }: Readin
     .once('end', () => end({}))
     .once('error', error => end({ error }))
     .once('close', () => end({ error: new Error('the connection was closed') }))
+  // What came to its end before anybody listened tells nobody any more.
+  if (body.closed) end({ error: body.errored ?? new Error('the connection was closed') })
   try {
     for (;;) {
       while (received === undefined && ended === undefined) await new Promise<void>(resolve => (wake = resolve))

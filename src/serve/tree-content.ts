@@ -6,11 +6,11 @@ import { manifestsFolder, parseRequestPath, type RequestTarget } from '../tree/l
 import type { SnapshotMemory } from '../tree/read-manifests.ts'
 import type { Route } from '../tree/route.ts'
 import { FAMILIES, findTarget } from '../tree/routes.ts'
+import { type ShareRuns, shareRuns } from '../tree/share-runs.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { type AnswerCache, createAnswerCache } from './answer-cache.ts'
 import type { Found, RegistryContent } from './content.ts'
 import { isAbsent, type OpenFile, openInside, realInside, type Stamp } from './open-inside.ts'
-import { type ShareRuns, shareRuns } from '../tree/share-runs.ts'
 
 /**
  * A tree as what a registry answers from: routes as the table has them, manifests verified against their digest before they are given,

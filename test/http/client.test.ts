@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { failureOf } from '../registry/registry-support.ts'
 import { freePort, makeClient, startServer } from './http-support.ts'
@@ -78,6 +79,44 @@ describe('a request', () => {
     expect(await failureOf(drain())).toMatchObject({ code: 'aborted' })
   })
 })
+
+describe('a body that came to its end before it was read', () => {
+  test('since its connection broke: unreachable', async () => {
+    const { url } = await startServer((_, response) => {
+      response.writeHead(200, { 'content-length': 1_000_000 }).write('x'.repeat(100), () => response.destroy())
+    })
+    const { body } = await makeClient().request(url)
+    await aWhile()
+    expect(await failureOf(drain(body))).toMatchObject({ code: 'unreachable' })
+  })
+
+  test('since it was given up: aborted', async () => {
+    const { url } = await startServer(
+      (_, response) => void response.writeHead(200, { 'content-length': 10 }).write('x'),
+    )
+    const giving = new AbortController()
+    const { body } = await makeClient().request(url, { signal: giving.signal })
+    giving.abort()
+    await aWhile()
+    expect(await failureOf(drain(body))).toMatchObject({ code: 'aborted' })
+  })
+
+  test('since all of it is there: whole', async () => {
+    const { url } = await startServer((_, response) => void response.end('whole'))
+    const response = await makeClient().request(url)
+    await aWhile()
+    expect(await response.text(10)).toBe('whole')
+  })
+})
+
+/** Long enough for a body to come to its end on this machine. */
+async function aWhile(): Promise<void> {
+  for (let turn = 0; turn < 200; turn += 1) await nextTurn()
+}
+
+async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of body);
+}
 
 describe('a server that does not do its part', () => {
   test('refuses connections: unreachable, and says so', async () => {

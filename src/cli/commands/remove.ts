@@ -1,3 +1,4 @@
+import { isRegistrishError } from '../../errors.ts'
 import { parseDigest } from '../../oci/digest.ts'
 import { listOf } from '../arguments.ts'
 import { type Arguments, type Command, ROOT_FLAG, type RunContext } from '../command.ts'
@@ -30,7 +31,8 @@ async function runRemove(args: Arguments, context: RunContext): Promise<number> 
   const removals = listOf(args, 'image').map(parseRemoval)
   const { signal, onProgress } = context
   const { repositories } = await removeImages(tree, removals, { signal, onProgress }).catch(async (error: unknown) => {
-    await refreshAfter(tree.root, [], context) // gone already: whoever removed it may have been killed before this
+    // Gone already: whoever removed it may have been killed before this.
+    if (isRegistrishError(error, 'not-found')) await refreshAfter(tree.root, [], context)
     throw error
   })
   const given = removals.map(({ repository, reference }) =>
