@@ -17,6 +17,10 @@ const PAGES = [
     .map(name => `docs/${name}`),
 ]
 
+const TESTS = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).filter(
+  name => name.endsWith('.test.ts') && !name.includes('node_modules'),
+)
+
 describe('the documentation', () => {
   test('has a quick start of exactly two commands', () => {
     const section = /## Quick start\n(.*?)\n## /s.exec(read('README.md'))?.[1] ?? ''
@@ -42,6 +46,21 @@ describe('the documentation', () => {
     expect(flags.filter(flag => !known.includes(flag ?? ''))).toEqual([])
     for (const { name: option } of emitter.options) expect(page).toContain(`--${option}`)
     expect(read('README.md')).toContain(name)
+  })
+
+  test.each(PAGES)('names tests that are there: %s', page => {
+    const named = [...read(page).matchAll(/`([\w/*-]+\.test\.ts)`/g)].map(([, name]) => name ?? '')
+    const isThere = (name: string): boolean => {
+      const pattern = new RegExp(
+        `(?:^|/)${name
+          .replace(/^test\//, '')
+          .replaceAll('.', '\\.')
+          .replaceAll('*', '[^/]*')}$`,
+      )
+      return TESTS.some(test => pattern.test(test))
+    }
+    expect(named.filter(name => !isThere(name))).toEqual([])
+    if (page === 'docs/reliability.md') expect(named.length).toBeGreaterThan(10)
   })
 
   test('explains every error code and every exit code', () => {

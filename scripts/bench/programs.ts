@@ -60,11 +60,10 @@ export async function runMeasured(command: readonly string[]): Promise<Cost> {
   }
 }
 
-/** What a program has taken until now. */
 type Use = Pick<Cost, 'cpu' | 'memory' | 'read'>
 
 /** These figures only ever grow, so that the last look before the end says nearly all; undefined where there is none to be had (any more). */
-export function readUse(pid: number | undefined): Use | undefined {
+function readUse(pid: number | undefined): Use | undefined {
   try {
     const peak = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
     const read = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]

@@ -1,9 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Emitter } from '../../src/emit/emitter.ts'
 import { EMITTERS } from '../../src/emit/hosts.ts'
 import { FORM, PORT, WEB_ROOT } from '../../src/emit/options.ts'
-import { type Cost, runMeasured, startProgram } from './programs.ts'
+import { type Cost, runMeasured } from './programs.ts'
 
 /** The command line as `npm run build` leaves it, seen from .build/scripts/bench/. */
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
@@ -34,11 +33,6 @@ export function registrish(...args: readonly string[]): Promise<Cost> {
 /** The command that {@link registrish} runs. */
 export function registrishCommand(...args: readonly string[]): readonly string[] {
   return [process.execPath, MAIN, ...args]
-}
-
-/** Starts a command of registrish that runs until it is told to end. */
-export function startRegistrish(...args: readonly string[]): ChildProcess {
-  return startProgram(registrishCommand(...args))
 }
 
 /** Emits for a host, told where it is where that matters to it. */

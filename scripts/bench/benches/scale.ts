@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import type { Bench, Case, Measure, Sample, Side } from '../bench.ts'
 import { addUntagged, makeWholeTree, type WholeTree } from '../make-whole-tree.ts'
 import type { Cost } from '../programs.ts'
+import { REGISTRISH } from '../registries.ts'
 import { emitFor, hostForms, registrish } from '../registrish.ts'
-import { measureServe } from '../serve-start.ts'
+import { findFreePort, startServer } from '../server-process.ts'
 import { median } from '../statistics.ts'
 
 /** What reads a whole tree, on one of ten times as many files as on another: whether a file takes the same time in both, and whether memory stays bounded. */
@@ -92,14 +93,19 @@ function caseOfServe({ large, tenth }: Trees): Case {
     measures: [
       { key: 'seconds', name: 'start to first answer', unit: 's', aim: '<= 10 x' },
       { key: 'cpu', name: 'processor time', unit: 's' },
-      MEMORY,
+      { ...MEMORY, name: 'memory' },
     ],
     async setup() {
       const side = (name: string, { root, path }: WholeTree): Side => ({
         name,
         run: async () => {
-          const { seconds, cpu, memory } = await measureServe(root, path)
-          return { seconds, cpu, memory }
+          const place = { root, folder: `${root}-serve`, port: await findFreePort() }
+          const running = await startServer(REGISTRISH, place, { path })
+          try {
+            return { seconds: running.start, ...running.use() }
+          } finally {
+            await running.stop()
+          }
         },
       })
       return [side('large', large), side('tenth', tenth)]
