@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { RegistrishError, throwIfAborted } from '../errors.ts'
@@ -23,14 +23,19 @@ export interface HttpClientOptions {
   readonly stallTimeout?: number
   /** Where the proxy variables are read. Default `process.env`. */
   readonly env?: Environment
+  /** Whether answers are small, as those of a store that is written to: then no memory is kept to read large ones fast. Default false. */
+  readonly smallAnswers?: boolean
 }
 
 /** One request. */
 export interface HttpRequest {
   /** Default GET. Only GET and HEAD follow redirects. */
-  readonly method?: 'GET' | 'HEAD' | 'POST'
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  /** Whether redirects are followed; else they are answers. Default true. */
+  readonly follow?: boolean
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  /** A stream is read once, as fast as it can be sent; `content-length` is then a header of the caller's. What it throws is thrown as it is where it is ours. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
   readonly signal?: AbortSignal
   /** Whether a redirect may lead to that URL in plain HTTP. Default: from plain HTTP to this machine only. */
   readonly mayBePlain?: (url: URL) => boolean
@@ -45,6 +50,8 @@ export interface HttpResponse {
   readonly url: URL
   /** A header's value, several joined by commas. */
   header(name: string): string | undefined
+  /** All headers, names in lower case, several of a name joined by commas. */
+  headers(): Readonly<Record<string, string>>
   /** The bytes as they came over the wire, never decoded. Fails with `unreachable` or `timeout`. */
   readonly body: AsyncIterable<Uint8Array>
   /** Reads a small body. @throws RegistrishError `bad-answer` beyond `limit` bytes. */
@@ -75,8 +82,8 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   const open = async (): Promise<Dispatchers> => {
     opening ??= openDispatchers({
       timeouts,
-      buffers,
       env,
+      ...(options.smallAnswers === true ? {} : { buffers }),
       ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     })
     return opening
@@ -108,13 +115,17 @@ async function follow(first: URL, request: HttpRequest, connections: Connections
   let hop: Hop = { url: first, headers: request.headers ?? {} }
   for (;;) {
     const response = await send(hop, request, connections)
-    if (!isRedirect(response.status) || request.method === 'POST') return response
+    if (!isRedirect(response.status) || !mayFollow(request)) return response
     await response.discard()
     seen.add(hop.url.href)
     const next = nextHop(hop, response.header('location'), { first, mayBePlain })
     if (seen.has(next.url.href) || seen.size > MOST_HOPS) throw tooManyHops(hop, first)
     hop = next
   }
+}
+
+function mayFollow({ method = 'GET', follow = true }: HttpRequest): boolean {
+  return follow && (method === 'GET' || method === 'HEAD')
 }
 
 async function send({ url, headers }: Hop, request: HttpRequest, connections: Connections): Promise<HttpResponse> {
@@ -127,14 +138,14 @@ async function send({ url, headers }: Hop, request: HttpRequest, connections: Co
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method,
-      headers: { 'user-agent': userAgent(), 'accept-encoding': 'identity', ...headers },
+      headers: { 'user-agent': userAgent(), 'accept-encoding': 'identity', ...lengthOf(body), ...headers },
       headersTimeout: timeouts.header,
       bodyTimeout: timeouts.stall,
       // Without this undici hangs up after every HEAD.
       reset: false,
       // One chunk at a time: what waits would be joined, in new memory.
       highWaterMark: 1,
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: sendable(body) }),
       ...(signal === undefined ? {} : { signal }),
     })
     return responseOf(url, answer, {
@@ -145,6 +156,24 @@ async function send({ url, headers }: Hop, request: HttpRequest, connections: Co
   } catch (error) {
     throw networkError(error, failed)
   }
+}
+
+/** Bytes sent at once, so that a slow line is not taken for a silent one: undici's patience begins anew with each piece. */
+const PIECE = 256 * 1024
+
+function sendable(body: NonNullable<HttpRequest['body']>): string | Uint8Array | Readable {
+  if (typeof body === 'string') return body
+  if (!(body instanceof Uint8Array)) return Readable.from(body, { highWaterMark: 1 })
+  return body.length <= PIECE ? body : Readable.from(pieces(body), { highWaterMark: 1 })
+}
+
+/** What is sent in pieces tells its length only so. */
+function lengthOf(body: HttpRequest['body']): { readonly 'content-length'?: string } {
+  return body instanceof Uint8Array ? { 'content-length': `${body.length}` } : {}
+}
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE)
 }
 
 interface Reading {
@@ -162,6 +191,14 @@ function responseOf(url: URL, { statusCode, headers, body }: Dispatcher.Response
     header(name) {
       const value = headers[name.toLowerCase()]
       return typeof value === 'string' ? value : value?.join(', ')
+    },
+    headers() {
+      const all = Object.entries(headers).filter(
+        (entry): entry is [string, string | string[]] => entry[1] !== undefined,
+      )
+      return Object.fromEntries(
+        all.map(([name, value]) => [name, typeof value === 'string' ? value : value.join(', ')]),
+      )
     },
     body: chunks,
     bytes,

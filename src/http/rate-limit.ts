@@ -5,7 +5,7 @@ import type { HttpResponse } from './client.ts'
 const EPOCH_FROM = 1_000_000_000
 
 /** Milliseconds until the host wants to be asked again, by its `Retry-After` (RFC 9110 §10.2.3: seconds or a date) or Docker Hub's `X-Retry-After` (a moment); undefined where it does not say. */
-export function retryAfterOf(response: HttpResponse, now: number): number | undefined {
+export function retryAfterOf(response: Pick<HttpResponse, 'header'>, now: number): number | undefined {
   return untilMoment(response.header('retry-after') ?? response.header('x-retry-after'), now)
 }
 

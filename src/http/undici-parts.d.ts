@@ -1,9 +1,9 @@
 /* The parts of undici by themselves: its front door also loads fetch, WebSocket, caches and mocks, which take longer than all of `list`. */
 
-declare module 'undici/lib/dispatcher/agent.js' {
-  import { Agent } from 'undici'
+declare module 'undici/lib/dispatcher/pool.js' {
+  import { Pool } from 'undici'
 
-  export = Agent
+  export = Pool
 }
 
 declare module 'undici/lib/core/connect.js' {

@@ -11,6 +11,7 @@ function answer(status: number, headers: Readonly<Record<string, string>> = {}):
     status,
     url: new URL('https://registry-1.docker.io/v2/library/alpine/manifests/latest'),
     header: name => headers[name],
+    headers: () => headers,
     body: (async function* () {})(),
     bytes: async () => new Uint8Array(),
     text: async () => '',
