@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import { attestedDigest, type Manifest, references } from '../oci/manifest.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import { formatPlatform } from '../oci/platform.ts'
-import { type ManifestEntry, type RepositorySnapshot, readRepository } from './snapshot.ts'
+import { type ManifestEntry, type ReadOptions, type RepositorySnapshot, readRepository } from './snapshot.ts'
 
 /** What a manifest says of something it points to. */
 export interface Edge {
@@ -48,11 +48,18 @@ export interface Reach {
 }
 
 /** Reads the graph of a repository, each manifest once; blobs are not touched. */
-export async function readGraph(root: string, repository: string): Promise<RepositoryGraph> {
+export async function readGraph(
+  root: string,
+  repository: string,
+  { onManifest }: ReadOptions = {},
+): Promise<RepositoryGraph> {
   const outlines = new Map<Digest, Outline>()
   const names = new Map<string, Digest>()
   const snapshot = await readRepository(root, repository, undefined, {
-    onManifest: (digest, manifest) => outlines.set(digest, outlineOf(manifest, names)),
+    onManifest: (digest, manifest, bytes) => {
+      outlines.set(digest, outlineOf(manifest, names))
+      onManifest?.(digest, manifest, bytes)
+    },
   })
   const nodes = new Map<Digest, GraphNode>()
   for (const entry of snapshot.manifests.values()) {

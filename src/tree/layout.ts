@@ -13,6 +13,12 @@ export const PRIVATE: string = '.registrish'
 
 export const versionPath: string = 'v2/index.json'
 export const catalogPath: string = 'v2/_catalog'
+/** Below it stands everything that a store of objects serves; an object of that very key answers the version check where folders have no index. */
+export const publicPrefix: string = `${PUBLIC}/`
+/** What website endpoints answer with where there is nothing. No repository begins with "_". */
+export const notFoundPath: string = 'v2/_404.json'
+/** Beside v2/ in a store of objects, not public: what is to be deleted there one day. */
+export const deletionsKey: string = `${PRIVATE}/deletions.json`
 /** What Netlify reads in the published folder itself, besides the registry; `emit` writes it and no other server serves it. */
 export const netlifyPaths: Readonly<Record<'headers' | 'redirects' | 'notFound' | 'noReferrers', string>> = {
   headers: 'v2/_headers',

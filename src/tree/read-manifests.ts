@@ -51,8 +51,8 @@ export interface ReadFile {
   readonly sha512: Digest | undefined
 }
 
-/** Told of every manifest that is read, not of those that are remembered. */
-export type OnManifest = (digest: Digest, manifest: Manifest) => void
+/** Told of every manifest that is read, not of those that are remembered. The bytes may be kept. */
+export type OnManifest = (digest: Digest, manifest: Manifest, bytes: Uint8Array) => void
 
 /** What the names of one file hold. A name that has moved to another file meanwhile says nothing of the others: then each is read by itself. */
 export function readNames(
@@ -104,7 +104,7 @@ function inspect(bytes: Uint8Array, onManifest?: OnManifest): Inspected {
       subject === undefined
         ? {}
         : { subject: subject.digest, referrer: referrerDescriptor(manifest, digest, bytes.length) }
-    onManifest?.(digest, manifest)
+    onManifest?.(digest, manifest, bytes)
     return { digest, size: bytes.length, mediaType, kind, ...reference }
   } catch (error) {
     return { digest, problem: messageOf(error) }

@@ -23,7 +23,7 @@ import {
   type RouteTable,
   VERSION_BODY,
 } from './route.ts'
-import { listRepositories, readBlobs, readRepository } from './snapshot.ts'
+import { listRepositories, type RepositorySnapshot, readBlobs, readRepository } from './snapshot.ts'
 import type { ReadonlyTree } from './tree.ts'
 
 /** The rules that hold for many URLs at once, the same for every tree. */
@@ -121,19 +121,24 @@ export async function findTarget(
 /** All but those of blobs. */
 async function* repositoryRoutes(root: string, repository: string, memory?: SnapshotMemory): AsyncGenerator<Route> {
   const snapshot = await readRepository(root, repository, memory)
-  const routes: Route[] = []
-  for (const { digest, file, size, mediaType, aliases } of snapshot.manifests.values()) {
-    for (const reference of [digest, ...aliases])
-      routes.push(manifestRoute({ repository, reference, mediaType, size, digest, file }))
-  }
-  for (const [tag, digest] of snapshot.tags) {
-    const entry = snapshot.manifests.get(digest)
-    if (entry !== undefined) routes.push(manifestRoute({ ...entry, repository, reference: tag }))
-  }
-  yield* routes.sort(byPath)
+  yield* manifestRoutes(snapshot)
   const bySubject = [...referrersBySubject(snapshot)].sort(([a], [b]) => (a < b ? -1 : 1))
   for (const [subject, referrers] of bySubject) yield referrersRoute(repository, subject, formatReferrers(referrers))
   yield tagsRoute(repository, [...snapshot.tags.keys()])
+}
+
+/** The routes of a repository's manifests, by digest and by tag, sorted. */
+export function manifestRoutes({ repository, manifests, tags }: RepositorySnapshot): readonly Route[] {
+  const routes: Route[] = []
+  for (const { digest, file, size, mediaType, aliases } of manifests.values()) {
+    for (const reference of [digest, ...aliases])
+      routes.push(manifestRoute({ repository, reference, mediaType, size, digest, file }))
+  }
+  for (const [tag, digest] of tags) {
+    const entry = manifests.get(digest)
+    if (entry !== undefined) routes.push(manifestRoute({ ...entry, repository, reference: tag }))
+  }
+  return routes.sort(byPath)
 }
 
 interface ManifestPlace {
@@ -162,7 +167,11 @@ function manifestRoute({ repository, reference, mediaType, size, digest, file }:
   }
 }
 
-function blobRoute(repository: string, { digest, size }: { readonly digest: Digest; readonly size: number }): Route {
+/** The route of a blob. */
+export function blobRoute(
+  repository: string,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
+): Route {
   const file = blobPath(repository, digest)
   const mediaType = DOCUMENT_TYPES.blob
   return {
@@ -178,15 +187,22 @@ function blobRoute(repository: string, { digest, size }: { readonly digest: Dige
   }
 }
 
-function tagsRoute(repository: string, tags: readonly string[]): Route {
+/** The route of a list of tags. */
+export function tagsRoute(repository: string, tags: readonly string[]): Route {
   return { ...documentRoute('tags', `/${tagsListPath(repository)}`, formatTagsList(repository, tags)), repository }
 }
 
-function referrersRoute(repository: string, digest: Digest, bytes: Uint8Array): Route {
+/** The route of a list of referrers. */
+export function referrersRoute(repository: string, digest: Digest, bytes: Uint8Array): Route {
   return { ...documentRoute('referrers', `/${referrersPath(repository, digest)}`, bytes), repository }
 }
 
-function documentRoute(kind: 'version' | 'catalog' | 'tags' | 'referrers', path: string, bytes: Uint8Array): Route {
+/** The route of a document. */
+export function documentRoute(
+  kind: 'version' | 'catalog' | 'tags' | 'referrers',
+  path: string,
+  bytes: Uint8Array,
+): Route {
   const mediaType = DOCUMENT_TYPES[kind]
   return {
     path,
