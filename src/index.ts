@@ -1,6 +1,32 @@
 /** The library's front door: what programs may import. Everything else may move. */
 export type { CopyOptions, CopyReport, CopyRequest, CopyResult, CopyTotals } from './copy/context.ts'
 export { copyImages } from './copy/copy.ts'
+export { deployTree, planDeploy } from './deploy/deploy.ts'
+export { type ProofOptions, proveImages } from './deploy/proof.ts'
+export type { ProofReport } from './deploy/proof-report.ts'
+export type {
+  Amount,
+  DeployOptions,
+  DeployPlan,
+  DeployReport,
+  PlannedObject,
+  PlannedTag,
+  PlanProblem,
+} from './deploy/report.ts'
+export { openS3Store, type S3Options } from './deploy/s3/store.ts'
+export type {
+  Condition,
+  NewObject,
+  ObjectBody,
+  ObjectHead,
+  ObjectStore,
+  PutOptions,
+  StoredContent,
+  StoredHead,
+  StoredObject,
+  StoredPage,
+  StoreLimits,
+} from './deploy/store.ts'
 export { emitHosts, type HostRequest, type HostResult, refreshHosts } from './emit/apply.ts'
 export type { EmitOptions, EmitProblem, Emitter } from './emit/emitter.ts'
 export { type ErrorCode, isRegistrishError, RegistrishError, type Side } from './errors.ts'

@@ -81,6 +81,15 @@ describe('a program that breaks the law is found out', () => {
     'undici at once': [heavyLibrariesAreLazy, { 'http/a.ts': "import { Agent } from 'undici'" }],
     'execa at once': [heavyLibrariesAreLazy, { 'fetch/a.ts': "import { type Options, execa } from 'execa'" }],
     'yargs in the library': [heavyLibrariesAreLazy, { 'fetch/a.ts': "import yargs from 'yargs'" }],
+    'the SDK outside deploy': [
+      heavyLibrariesAreLazy,
+      { 'tree/a.ts': "const sdk = await import('@aws-sdk/client-s3')" },
+    ],
+    'the SDK at once': [heavyLibrariesAreLazy, { 'deploy/a.ts': "import { S3Client } from '@aws-sdk/client-s3'" }],
+    'its signer at once': [
+      heavyLibrariesAreLazy,
+      { 'deploy/a.ts': "import { SignatureV4 } from '@smithy/signature-v4'" },
+    ],
     'a heavy start': [
       startIsLight,
       { 'cli/main.ts': "import '../layout/a.ts'", 'layout/a.ts': "import { extract } from 'tar-stream'" },

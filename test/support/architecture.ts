@@ -85,6 +85,8 @@ export const onlyCliPrints: Rule = ({ files }) =>
 
 /** Who may import a heavy library, and whether only when it is needed. Types cost nothing, but stay in the same rooms. */
 const HEAVY: Readonly<Record<string, { readonly rooms?: readonly string[]; readonly lazy: boolean }>> = {
+  '@aws-sdk': { rooms: ['deploy'], lazy: true },
+  '@smithy': { rooms: ['deploy'], lazy: true },
   undici: { rooms: ['http'], lazy: true },
   execa: { lazy: true },
   'tar-stream': { rooms: ['layout'], lazy: false },
@@ -94,8 +96,7 @@ const HEAVY: Readonly<Record<string, { readonly rooms?: readonly string[]; reado
 /** Heavy libraries stay in their rooms, and are imported when they are needed. */
 export const heavyLibrariesAreLazy: Rule = ({ imports }) =>
   imports.flatMap(({ from, to = '', kind }) => {
-    const [name = ''] = to.split('/')
-    const heavy = Object.hasOwn(HEAVY, name) ? HEAVY[name] : undefined
+    const heavy = heavinessOf(to)
     if (heavy === undefined) return []
     const strange = heavy.rooms !== undefined && !heavy.rooms.includes(roomOf(from))
     return [
@@ -104,6 +105,12 @@ export const heavyLibrariesAreLazy: Rule = ({ imports }) =>
     ]
   })
 
+/** By the name of the package, or of all packages of its owner. */
+function heavinessOf(library: string): (typeof HEAVY)[string] | undefined {
+  const [name = ''] = library.split('/')
+  return Object.hasOwn(HEAVY, name) ? HEAVY[name] : undefined
+}
+
 /** What the command line loads before it knows the command is free of heavy libraries, yargs apart. */
 export const startIsLight: Rule = graph => {
   const targets = internalTargets(graph, kind => kind === 'static')
@@ -111,7 +118,8 @@ export const startIsLight: Rule = graph => {
   for (const path of loaded) for (const next of targets.get(path) ?? []) loaded.add(next)
   return graph.imports
     .filter(
-      ({ from, to = '', kind }) => loaded.has(from) && kind === 'static' && to !== 'yargs' && Object.hasOwn(HEAVY, to),
+      ({ from, to = '', kind }) =>
+        loaded.has(from) && kind === 'static' && to !== 'yargs' && heavinessOf(to) !== undefined,
     )
     .map(({ from, to }) => `cli/main.ts loads ${to} at once, through ${from}`)
 }
