@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.ts'
 export const EXIT = {
   done: 0,
   failed: 1,
-  /** verify found problems. */
+  /** verify found problems; plan, where it was asked to tell, differences. */
   problems: 2,
   /** Some of several images failed. */
   partly: 3,

@@ -81,7 +81,7 @@ export function createProgressView(
         bars.delete(event.digest)
         return
       case 'retry':
-        tell(`${event.what}: ${event.reason}; trying again in ${Math.round(event.delay / 100) / 10} s`)
+        tell(`${event.what}: ${event.reason}; trying again${formatDelay(event.delay)}`)
         return
       case 'note':
         tell(event.text)
@@ -104,6 +104,11 @@ export function createProgressView(
       bars.clear()
     },
   }
+}
+
+/** Nothing for a pause that nobody notices. */
+function formatDelay(milliseconds: number): string {
+  return milliseconds < 50 ? '' : ` in ${Math.round(milliseconds / 100) / 10} s`
 }
 
 function formatBar(digest: Digest, { repository, size, bytes }: Bar, columns: number): string {
