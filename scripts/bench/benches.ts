@@ -1,4 +1,5 @@
 import type { Bench } from './bench.ts'
+import { deploy } from './benches/deploy.ts'
 import { emit } from './benches/emit.ts'
 import { fetchImage } from './benches/fetch.ts'
 import { memory } from './benches/memory.ts'
@@ -10,4 +11,15 @@ import { tags } from './benches/tags.ts'
 import { webservers } from './benches/webservers.ts'
 
 /** Every benchmark, in the order in which they run: a new one is one more line. */
-export const BENCHES: readonly Bench[] = [fetchImage, tags, memory, serve, start, emit, webservers, refresh, scale]
+export const BENCHES: readonly Bench[] = [
+  fetchImage,
+  tags,
+  memory,
+  serve,
+  start,
+  emit,
+  webservers,
+  refresh,
+  scale,
+  deploy,
+]

@@ -89,7 +89,8 @@ function writeWithFolder(path: string, text: string): void {
   writeFileSync(path, text)
 }
 
-function digestOfZeros(size: number): Digest {
+/** The digest of so many zeros. */
+export function digestOfZeros(size: number): Digest {
   const zeros = new Uint8Array(2 ** 20)
   const hash = createHash('sha256')
   for (let left = size; left > 0; left -= zeros.length) hash.update(zeros.subarray(0, left))
