@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the end-to-end tests need on Debian 12: container engines, registries, web servers, crane and emulators of static hosts.
+# Installs what the end-to-end tests need on Debian 12: container engines, registries, web servers, crane, stores of objects and emulators of static hosts.
+# Adds one line to /etc/hosts, so that clients find the buckets of those stores.
 #
-# Safe to run again: what is there is left alone, and a run that finds everything takes about a second.
+# Safe to run again: what is there is left alone, and a run that finds everything takes about a second. The first builds versitygw (a minute) and MinIO (three).
 # Starts no service, and stops those that a package starts while being installed.
 # Prints one line for each thing it did. Needs root, or sudo.
 #
-#   GOBIN   where crane goes (default: ~/go/bin, where the tests look too)
+#   GOBIN   where programs built by Go go (default: ~/go/bin, where the tests look too)
 set -eu
 
 packages='
@@ -17,18 +18,20 @@ packages='
 # Services of these packages; none may run or be started at boot because of this script.
 services='docker.socket docker containerd docker-registry nginx apache2 apache-htcacheclean caddy podman.socket podman podman-auto-update.timer podman-restart'
 
-crane_module=github.com/google/go-containerregistry/cmd/crane
-crane_version=v0.22.1
-crane_needs_go=1.25
+# Hosts of the buckets that clients pull from: test/e2e/support/object-store-names.ts.
+store_names='versitygw.test registrish.versitygw.test minio.test registrish.minio.test'
 
 policy=/usr/sbin/policy-rc.d
-policy_mark='registrish e2e-setup'
+mark='registrish e2e-setup'
 
 main() {
   missing=$(missing_packages)
   if [ -n "$missing" ]; then install_packages "$missing"; fi
   ensure_package_lists
-  ensure_crane
+  ensure_go_program github.com/google/go-containerregistry/cmd/crane v0.22.1 1.25
+  ensure_go_program github.com/versity/versitygw/cmd/versitygw v1.8.0 1.25
+  ensure_go_program github.com/minio/minio v0.0.0-20260212201848-7aac2a2c5b7c 1.24
+  ensure_store_names
   ensure_host_tools
 }
 
@@ -71,23 +74,39 @@ refresh_package_lists() {
   say 'refreshed the package lists'
 }
 
-ensure_crane() {
+# The package of a program, its version, and the oldest Go that builds it.
+ensure_go_program() {
+  program=${1##*/}
   folder=${GOBIN:-$HOME/go/bin}
-  if [ -x "$folder/crane" ] && [ "$("$folder/crane" version)" = "$crane_version" ]; then return; fi
-  require_go
-  quietly env GOBIN="$folder" go install "$crane_module@$crane_version"
-  say "installed: crane $crane_version in $folder"
+  if is_built "$folder/$program" "$2"; then return; fi
+  require_go "$program" "$3"
+  quietly env GOBIN="$folder" go install "$1@$2"
+  say "installed: $program $2 in $folder"
+}
+
+# Not all print their version, but Go writes it into each; no go is needed to read it there.
+is_built() {
+  tab=$(printf '\t')
+  grep -aqs "^mod$tab.*$tab$2$tab" "$1"
 }
 
 require_go() {
   if ! command -v go >/dev/null; then
-    fail "crane is built by Go $crane_needs_go or later and there is no go here (Debian 12's golang is too old): install one"
+    fail "$1 is built by Go $2 or later and there is no go here (Debian 12's golang is too old): install one"
   fi
   found=$(go env GOVERSION)
-  oldest=$(printf '%s\n%s\n' "$crane_needs_go" "${found#go}" | sort -V | head -n 1)
-  if [ "$oldest" != "$crane_needs_go" ]; then
-    fail "crane is built by Go $crane_needs_go or later, this is $found: install a newer one"
+  oldest=$(printf '%s\n%s\n' "$2" "${found#go}" | sort -V | head -n 1)
+  if [ "$oldest" != "$2" ]; then
+    fail "$1 is built by Go $2 or later, this is $found: install a newer one"
   fi
+}
+
+# Appended to, not replaced: in containers the file is a mount. Where it cannot be written, the tests that need the names say so.
+ensure_store_names() {
+  line="127.0.0.1 $store_names # $mark"
+  if grep -qsxF "$line" /etc/hosts; then return; fi
+  become_root
+  if printf '%s\n' "$line" | quietly $sudo tee -a /etc/hosts; then say "added to /etc/hosts: $store_names"; fi
 }
 
 # Emulators of static hosts, in a package of their own. Nothing is asked of the network while its lock file is the one that was installed.
@@ -106,7 +125,7 @@ become_root() {
   elif command -v sudo >/dev/null; then
     sudo=sudo
   else
-    fail 'packages are missing; run this as root, or install sudo'
+    fail 'something is missing that only root can add; run this as root, or install sudo'
   fi
 }
 
@@ -114,14 +133,14 @@ become_root() {
 forbid_service_starts() {
   trap allow_service_starts EXIT
   trap 'exit 130' INT TERM HUP
-  if [ -e "$policy" ] && ! grep -qs "$policy_mark" "$policy"; then $sudo mv "$policy" "$policy.before-e2e"; fi
-  printf '#!/bin/sh\n# %s\nexit 101\n' "$policy_mark" | $sudo tee "$policy" >/dev/null
+  if [ -e "$policy" ] && ! grep -qs "$mark" "$policy"; then $sudo mv "$policy" "$policy.before-e2e"; fi
+  printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" | $sudo tee "$policy" >/dev/null
   $sudo chmod 755 "$policy"
 }
 
 allow_service_starts() {
   trap - EXIT INT TERM HUP
-  if grep -qs "$policy_mark" "$policy"; then $sudo rm -f "$policy"; fi
+  if grep -qs "$mark" "$policy"; then $sudo rm -f "$policy"; fi
   if [ -e "$policy.before-e2e" ]; then $sudo mv "$policy.before-e2e" "$policy"; fi
 }
 

@@ -2,14 +2,14 @@ import { describe, inject, it } from 'vitest'
 import { connectEngine, type Engine } from './engine.ts'
 import type { Images } from './images.ts'
 import { e2eMode, type Provided, type Unavailable } from './provided.ts'
-import { missing, type Tool } from './tools.ts'
+import { type Condition, missing, type Tool } from './tools.ts'
 import { connectUpstream, type Upstream } from './upstream.ts'
 
 /**
- * What a suite may need: tools by their command names, `root`, the shared `engine` ({@link sharedEngine}) and the shared
+ * What a suite may need: tools by their command names, a {@link Condition} of the machine, the shared `engine` ({@link sharedEngine}) and the shared
  * `registries` ({@link sharedRegistries}).
  */
-export type Need = Tool | 'root' | 'engine' | 'registries'
+export type Need = Tool | Condition | 'engine' | 'registries'
 
 /**
  * Like `describe`, for tests that need things which not every machine has. Where one is missing the suite becomes one

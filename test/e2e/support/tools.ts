@@ -1,6 +1,7 @@
 import { delimiter } from 'node:path'
 import { findProgram, searchFolders } from '../../../scripts/shared/find-program.ts'
 import { findHostTool, isHostTool } from './host-tools.ts'
+import { areStoresNamed } from './object-store-names.ts'
 import { run } from './run.ts'
 
 /**
@@ -26,13 +27,16 @@ const versionArguments = {
   'docker-registry': ['--version'],
   dockerd: ['--version'],
   htpasswd: [],
+  minio: ['--version'],
   netlify: ['--version'],
   nginx: ['-v'],
   openssl: ['version'],
   podman: ['--version'],
+  s3rver: ['--version'],
   skopeo: ['--version'],
   tar: ['--version'],
   unshare: ['--version'],
+  versitygw: ['--version'],
 } as const
 
 /** The path of a tool; undefined where it is not here. */
@@ -53,13 +57,22 @@ export async function toolVersion(tool: Tool): Promise<string> {
   return (stdout || stderr).split('\n')[0] ?? ''
 }
 
-/** Why these needs are not met here, in one sentence with the way out; undefined when all are. `root` is user id 0. */
-export function missing(needs: readonly (Tool | 'root')[]): string | undefined {
-  const absent = needs.filter(need => need !== 'root').filter(tool => findTool(tool) === undefined)
+/** What a machine has or lacks, beside tools: `root` is user id 0, `store-names` that {@link areStoresNamed}. */
+export type Condition = 'root' | 'store-names'
+
+/** Why these needs are not met here, in one sentence with the way out; undefined when all are. */
+export function missing(needs: readonly (Tool | Condition)[]): string | undefined {
+  const absent = needs.filter(isTool).filter(tool => findTool(tool) === undefined)
   const [first] = absent
   if (first !== undefined) return absent.length === 1 ? absence(first) : `${absent.join(', ')} are not here; ${wayOut}`
   if (needs.includes('root') && process.getuid?.() !== 0) return 'needs root: run the tests as root'
+  if (needs.includes('store-names') && !areStoresNamed())
+    return 'the names of buckets have no address here; scripts/e2e-setup.sh adds them to /etc/hosts'
   return undefined
+}
+
+function isTool(need: Tool | Condition): need is Tool {
+  return need !== 'root' && need !== 'store-names'
 }
 
 /** Something that a test needs and that this machine does not have; the message is one sentence with the way out. */
@@ -68,7 +81,7 @@ export class NotHereError extends Error {
 }
 
 /** Throws a {@link NotHereError} where {@link missing} says that something is. */
-export function requireAll(needs: readonly (Tool | 'root')[]): void {
+export function requireAll(needs: readonly (Tool | Condition)[]): void {
   const reason = missing(needs)
   if (reason !== undefined) throw new NotHereError(reason)
 }
