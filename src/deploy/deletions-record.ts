@@ -43,7 +43,7 @@ const TRIES = 20
 const FIRST_PAUSE = 200
 const LONGEST_PAUSE = 5000
 
-/** @internal for the tests: the record of a store as it is now. */
+/** */
 export async function readDeletions(store: ObjectStore, options: CallOptions = {}): Promise<Deletions> {
   return openDeletions(store).read(options)
 }

@@ -15,7 +15,7 @@ export interface S3Credentials {
 }
 
 /** What is signed of a request. */
-export interface Signable {
+interface Signable {
   readonly method: string
   /** Encoded, as it is sent. */
   readonly path: string
