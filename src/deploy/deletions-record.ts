@@ -43,7 +43,7 @@ const TRIES = 20
 const FIRST_PAUSE = 200
 const LONGEST_PAUSE = 5000
 
-/** */
+/** The record of a store as it is now. @throws RegistrishError `conflict` where it is none of ours. */
 export async function readDeletions(store: ObjectStore, options: CallOptions = {}): Promise<Deletions> {
   return openDeletions(store).read(options)
 }

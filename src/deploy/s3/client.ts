@@ -89,7 +89,7 @@ export async function openS3Client(place: S3Place, transport: Transport): Promis
   }
 }
 
-/** Loads the SDK and makes its client; nothing is sent. */
+/** @internal for the tests, which hold what is known without it against it: loads the SDK and makes its client; nothing is sent. */
 export async function loadSdk(place: S3Place, transport: Transport): Promise<LoadedSdk> {
   // Said in the engines of package.json; the SDK would say it on every run.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
@@ -97,7 +97,7 @@ export async function loadSdk(place: S3Place, transport: Transport): Promise<Loa
   return { sdk, client: await makeClient(sdk, place, transport) }
 }
 
-/** What {@link knownPlace} cannot tell. */
+/** @internal for the tests: what {@link knownPlace} cannot tell. */
 export async function askSdk({ sdk, client }: LoadedSdk, bucket: string): Promise<KnownPlace> {
   return { base: await learnBase(sdk, client, bucket), credentials: async () => client.config.credentials() }
 }

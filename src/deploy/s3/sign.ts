@@ -14,8 +14,8 @@ export interface S3Credentials {
   readonly sessionToken?: string | undefined
 }
 
-/** What is signed of a request. */
-interface Signable {
+/** @internal for the tests: what is signed of a request. */
+export interface Signable {
   readonly method: string
   /** Encoded, as it is sent. */
   readonly path: string
