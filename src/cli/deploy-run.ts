@@ -1,4 +1,3 @@
-import { compareText } from '../deploy/compare-text.ts'
 import type { ProofOptions } from '../deploy/proof.ts'
 import type { ProofReport } from '../deploy/proof-report.ts'
 import { type PublicHost, parsePublicHost } from '../deploy/public-host.ts'
@@ -40,7 +39,7 @@ export async function runDeploy(args: Arguments, context: RunContext, engine: De
     const setup = `registrish setup ${flagsOf(target)}`
     const asking = { ...connecting, ...(authFile === undefined ? {} : { authFile }), setup }
     const proof = await prove({ ...deploying, report, host, asking })
-    tell({ report: { ...report, tags: sorted(report.tags) }, proof, host, store, milliseconds }, context)
+    tell({ report, proof, host, store, milliseconds }, context)
     return proof === undefined || isProved(proof) ? EXIT.done : EXIT.failed
   } finally {
     await store.close()
@@ -134,10 +133,6 @@ interface Told {
   readonly host: PublicHost | undefined
   readonly store: ObjectStore
   readonly milliseconds: number
-}
-
-function sorted(tags: readonly PlannedTag[]): readonly PlannedTag[] {
-  return [...tags].sort((a, b) => compareText(a.repository, b.repository) || compareText(a.tag, b.tag))
 }
 
 function tell(told: Told, context: RunContext): void {

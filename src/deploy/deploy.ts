@@ -7,7 +7,7 @@ import { callOf } from './call-of.ts'
 import { honoursConditions } from './conditions.ts'
 import { INDEX_OBJECT } from './constants.ts'
 import { pauseFor } from './deletions-record.ts'
-import { refusePlan } from './plan.ts'
+import { byName, refusePlan } from './plan.ts'
 import { JOBS, type Preparation, prepare } from './prepare.ts'
 import type { Amount, DeployOptions, DeployPlan, DeployReport } from './report.ts'
 import type { Applied, ApplyOptions } from './send.ts'
@@ -98,7 +98,7 @@ async function finish(
     sent,
     copied,
     deleted: pruned?.deleted ?? NOTHING,
-    tags: [...new Map([...tags, ...deleted].map(tag => [`${tag.repository}:${tag.tag}`, tag])).values()],
+    tags: [...new Map([...tags, ...deleted].map(tag => [`${tag.repository}:${tag.tag}`, tag])).values()].sort(byName),
     stale: [...new Set([...stale, ...gone])].map(key => `/${key}`).sort(),
   }
 }

@@ -36,7 +36,7 @@ export function describePlan(planned: Planned): DeployPlan {
   const tags = [...tagged.map(describeTag), ...planned.deletedTags]
   return {
     target: store.title,
-    tags: tags.sort((a, b) => compareText(a.repository, b.repository) || compareText(a.tag, b.tag)),
+    tags: tags.sort(byName),
     objects: all,
     send: amountOf(all, 'send'),
     copy: amountOf(all, 'copy'),
@@ -45,6 +45,11 @@ export function describePlan(planned: Planned): DeployPlan {
     unchanged: objects.unchanged + planned.settled,
     problems: [...planned.problems, ...limitProblems(store, objects)],
   }
+}
+
+/** Orders tags by repository, then by name. */
+export function byName(a: PlannedTag, b: PlannedTag): number {
+  return compareText(a.repository, b.repository) || compareText(a.tag, b.tag)
 }
 
 /** @throws RegistrishError where a plan must not be carried out, with the code of the first reason. */

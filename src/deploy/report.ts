@@ -73,7 +73,7 @@ export interface DeployReport {
   readonly sent: Amount
   readonly copied: Amount
   readonly deleted: Amount
-  /** Tags as they are now, those of the plan that were changed by this run. */
+  /** Tags as they are now, those of the plan that were changed by this run. Sorted by repository and tag. */
   readonly tags: readonly PlannedTag[]
   /** Request paths of answers that changed and that a cache may still hold, sorted: `/v2/alpine/manifests/latest`. */
   readonly stale: readonly string[]
