@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { type BigIntStats, constants, fchmodSync, lstatSync, realpathSync, renameSync, statSync } from 'node:fs'
+import {
+  type BigIntStats,
+  constants,
+  existsSync,
+  fchmodSync,
+  lstatSync,
+  realpathSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { chmod, copyFile, link, lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
@@ -94,7 +103,7 @@ export async function linkOrCopy(root: string, named: string, to: string): Promi
     const from = await realpath(named)
     await ensureFolderInside(root, dirname(to))
     try {
-      await link(from, to)
+      await linkFile(from, to)
       return true
     } catch (error) {
       if (systemCode(error) === 'EEXIST') {
@@ -103,7 +112,7 @@ export async function linkOrCopy(root: string, named: string, to: string): Promi
     }
     const temporary = await newTemporary(root)
     try {
-      await link(from, temporary).catch(async (error: unknown) => {
+      await linkFile(from, temporary).catch(async (error: unknown) => {
         if (!NO_LINK.has(systemCode(error) ?? '')) throw error
         await copyWhole(from, temporary)
       })
@@ -114,6 +123,22 @@ export async function linkOrCopy(root: string, named: string, to: string): Promi
     return true
   } catch (error) {
     throw fileError(error, 'link', to)
+  }
+}
+
+/** Names that are replaced again and again while they are linked. */
+const MOST_REPLACED = 20
+
+/** link(2) finds no file where another writer of the same bytes renames its own onto the name in that moment: the inode that was found has no name left. */
+async function linkFile(from: string, to: string): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      await link(from, to)
+      return
+    } catch (error) {
+      const isReplaced = systemCode(error) === 'ENOENT' && statSync(from, { throwIfNoEntry: false }) !== undefined
+      if (!isReplaced || tried === MOST_REPLACED || !existsSync(dirname(to))) throw error
+    }
   }
 }
 
