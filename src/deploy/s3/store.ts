@@ -30,7 +30,7 @@ export interface S3Options extends S3Place {
   readonly onProgress?: OnProgress
   /** How pauses between tries are waited for. Default: a timer. */
   readonly sleep?: Sleep
-  /** How long silence is borne, in ms. Default: 15 s for a connection, 2 min for an answer, 1 min within it. */
+  /** How long silence is borne, in ms. Default: 15 s for a connection, 5 min for an answer, 1 min within it. */
   readonly timeouts?: Timeouts
   /** Files of more bytes are sent in parts. Default 16 MiB. */
   readonly largestPut?: number
@@ -44,7 +44,8 @@ const LONGEST_KEY = 1024
 const LARGEST_PUT = 16 * 1024 * 1024
 /** Files sent in parts at once: each has some parts in memory. */
 const UPLOADS_AT_ONCE = 3
-const TIMEOUTS: Timeouts = { connect: 15_000, header: 120_000, stall: 60_000 }
+/** An answer may be long in coming: some stores put the parts of an upload together before they say a word. */
+const TIMEOUTS: Timeouts = { connect: 15_000, header: 300_000, stall: 60_000 }
 
 /**
  * Opens a bucket of S3 or a compatible store. Nothing is sent to it yet, but credentials are looked for.
