@@ -1,5 +1,5 @@
 import { RegistrishError } from '../errors.ts'
-import { callOf } from './call-of.ts'
+import { callOf, withSignal } from './call-of.ts'
 import { type Confirmation, createConfirmation } from './confirmation.ts'
 import { type StoreDocument, writeDocument } from './documents.ts'
 import { forEach } from './for-each.ts'
@@ -113,7 +113,7 @@ async function putList(writing: Writing, list: StoreDocument, ensure: () => Prom
   for (let tried = 1; ; tried += 1) {
     await ensure()
     const late = AbortSignal.timeout(TAG_LANDING)
-    const within = signal === undefined ? late : AbortSignal.any([signal, late])
+    const within = withSignal(signal, late)
     try {
       return await putDocument({ ...writing, options: { ...writing.options, signal: within } }, list)
     } catch (error) {

@@ -2,7 +2,7 @@ import { RegistrishError } from '../errors.ts'
 import { asDigest, digestOf } from '../oci/digest.ts'
 import { manifestPath, parseRequestPath, referrersPath, repositoryFolder, tagsListPath } from '../tree/layout.ts'
 import { callOf } from './call-of.ts'
-import { type LocalRepository, neededKeys, tagOf, type WantedObject } from './content.ts'
+import { type LocalRepository, neededKeys, type WantedObject } from './content.ts'
 import type { StoreDocument } from './documents.ts'
 import { forEach } from './for-each.ts'
 import type { PlannedWrite } from './plan-objects.ts'
@@ -37,7 +37,7 @@ export function createConfirmation(writing: Writing, { names, repositories }: Re
   const objects = touched.flatMap(repository => repository.objects)
   const byKey = new Map(objects.map(object => [object.key, object]))
   const tags = names.map(one => ('object' in one ? one.object.key : one.head.key))
-  const keys = new Set([...byKey.keys(), ...tags, ...names.flatMap(listDigest)])
+  const keys = new Set([...tags, ...names.flatMap(listDigest)])
   for (const repository of touched) {
     for (const key of neededKeys(repository)) keys.add(key)
     for (const key of documentKeys(repository)) keys.add(key)
@@ -118,11 +118,8 @@ function* documentKeys({ name, referrers, fallbacks }: LocalRepository): Generat
 
 /** Whether a key is that of a blob or of a manifest by digest. */
 function isContent(key: string): boolean {
-  return asDigest(tagOf(key)) !== undefined && !isReferrersList(key)
-}
-
-function isReferrersList(key: string): boolean {
-  return parseRequestPath(`/${key}`)?.kind === 'referrers'
+  const target = parseRequestPath(`/${key}`)
+  return target?.kind === 'blob' || (target?.kind === 'manifest' && asDigest(target.reference) !== undefined)
 }
 
 /** What the tree lacks and the store held when it was listed can only be there still. @throws RegistrishError `conflict`. */

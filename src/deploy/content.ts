@@ -101,8 +101,9 @@ async function readLocal(root: string, name: string, room: { bytes: number }): P
   }
 }
 
-/** The keys of all that a repository's manifests point to, whether the tree holds it or not: a store may hold what the tree lacks. */
-export function* neededKeys({ name, graph }: LocalRepository): Generator<string> {
+/** The keys of a repository's files and of all that its manifests point to, whether the tree holds it or not: a store may hold what the tree lacks. */
+export function* neededKeys({ name, graph, objects }: LocalRepository): Generator<string> {
+  for (const { key } of objects) yield key
   for (const { entry, edges } of graph.nodes.values()) {
     for (const { digest } of edges) {
       yield blobPath(name, digest)

@@ -5,6 +5,7 @@ import type { Sleep } from '../http/retry.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { deletionsKey } from '../tree/layout.ts'
+import { callOf, withSignal } from './call-of.ts'
 import type { Deletions, Moment } from './deletions.ts'
 import { countKeys, settleClaims } from './deletions-changes.ts'
 import { formatDeletions, LARGEST_RECORD, parseDeletions } from './deletions-format.ts'
@@ -123,7 +124,7 @@ async function write(
       { ...object, cacheControl: 'no-store' },
       {
         condition: etag === undefined ? 'absent' : { etag },
-        signal: signal === undefined ? late : AbortSignal.any([signal, late]),
+        signal: withSignal(signal, late),
       },
     )
   } catch (error) {
@@ -140,7 +141,7 @@ function pauseBefore(tried: number): number {
 /** Waits for some ms. @throws RegistrishError `aborted`. */
 export async function pauseFor(ms: number, signal?: AbortSignal): Promise<unknown> {
   try {
-    return await delay(ms, undefined, signal === undefined ? {} : { signal })
+    return await delay(ms, undefined, callOf(signal))
   } catch (error) {
     throw signal?.aborted === true ? abortedError(signal.reason) : error
   }

@@ -10,7 +10,7 @@ export const LARGEST_DOCUMENT: number = 64 * 1024 * 1024
 /** A document of a store, made of what the tree and the store hold together, so that writers at once never lose each other's entries. */
 export interface StoreDocument {
   readonly head: Omit<ObjectHead, 'size'>
-  readonly kind: 'referrers' | 'fallback' | 'tags' | 'catalog' | 'constant'
+  readonly kind: 'referrers' | 'fallback' | 'tags' | 'catalog'
   readonly repository?: string
   readonly change: 'new' | 'changed'
   /** What it is to be, as far as the plan knows. */

@@ -37,7 +37,7 @@ export async function listStore(store: ObjectStore, { signal }: CallOptions = {}
   return found
 }
 
-/** The names of all tags of a repository that a store holds now. */
+/** The keys that begin with a prefix, as a store holds them now. */
 export async function* listKeys(store: ObjectStore, prefix: string, call: CallOptions): AsyncGenerator<string> {
   for await (const page of store.list(prefix, call)) for (const { key } of page.objects) yield key
 }

@@ -1,7 +1,7 @@
 import { RegistrishError } from '../errors.ts'
 import { catalogPath, publicPrefix, repositoryFolder } from '../tree/layout.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
-import { callOf } from './call-of.ts'
+import { callOf, withSignal } from './call-of.ts'
 import { checkGraphs } from './check-graphs.ts'
 import { type LocalRepository, neededKeys, readContent } from './content.ts'
 import type { Deletions } from './deletions.ts'
@@ -44,7 +44,7 @@ export async function prepare(tree: ReadonlyTree, store: ObjectStore, options: D
   const { signal } = options
   const ending = new AbortController()
   try {
-    const within = signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal])
+    const within = withSignal(signal, ending.signal)
     return await compare(tree, store, { ...options, signal: within })
   } catch (error) {
     ending.abort() // what runs beside it must not go on, nor try again
@@ -123,7 +123,6 @@ function findRecorded(
     return child !== undefined && [...recorded].some(key => key.startsWith(folder))
   }
   const isTouched = (repository: LocalRepository): boolean => {
-    if (repository.objects.some(({ key }) => recorded.has(key))) return true
     for (const key of neededKeys(repository)) if (recorded.has(key)) return true
     return isBelow(repository)
   }
@@ -134,10 +133,7 @@ function findRecorded(
 function isRecorded({ unreferenced }: Deletions, repositories: readonly LocalRepository[]): (key: string) => boolean {
   if (unreferenced.length === 0) return () => false
   const recorded = new Set(unreferenced.flatMap(({ keys }) => keys))
-  for (const repository of repositories) {
-    for (const { key } of repository.objects) recorded.delete(key)
-    for (const key of neededKeys(repository)) recorded.delete(key)
-  }
+  for (const repository of repositories) for (const key of neededKeys(repository)) recorded.delete(key)
   return key => recorded.has(key)
 }
 

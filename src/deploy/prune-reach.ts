@@ -4,6 +4,7 @@ import { LARGEST_MANIFEST, type Manifest, parseManifest, references } from '../o
 import { isManifestType } from '../oci/media-types.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { blobPath, manifestPath } from '../tree/layout.ts'
+import { callOf } from './call-of.ts'
 import { forEach } from './for-each.ts'
 import type { ObjectStore } from './store.ts'
 
@@ -95,7 +96,7 @@ type Read = { readonly digest: Digest; readonly manifest: Manifest } | 'absent' 
 
 async function readStep(store: ObjectStore, { key, by, mayBeBlob }: Step, options: ReachOptions): Promise<Read> {
   const { localManifest, signal } = options
-  const call: CallOptions = signal === undefined ? {} : { signal }
+  const call = callOf(signal)
   try {
     const local = by === undefined ? undefined : localManifest?.(by)
     const bytes = local ?? (await store.get(key, { ...call, limit: LARGEST_MANIFEST }))?.bytes

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { RegistrishError, throwIfAborted } from '../errors.ts'
 import type { CallOptions } from '../oci/source.ts'
+import { withSignal } from './call-of.ts'
 import type { Claim, Deletions, Moment } from './deletions.ts'
 import { claimKeys, endClaim, recordKeys, strikeKeys, type Wish } from './deletions-changes.ts'
 import { type DeletionsRecord, openDeletions, type RecordOptions } from './deletions-record.ts'
@@ -164,7 +165,7 @@ async function inTime<T>(
   const { signal, alarm = AbortSignal.timeout } = options
   const late = alarm(ms)
   try {
-    return await action(signal === undefined ? late : AbortSignal.any([signal, late]))
+    return await action(withSignal(signal, late))
   } catch (error) {
     throw late.aborted && signal?.aborted !== true ? tooSlow(store, error) : error
   }

@@ -147,8 +147,7 @@ function countNew({ repositories, listing }: PruningSources): number {
 function keysOf(repositories: readonly LocalRepository[]): Set<string> {
   const keys = new Set([catalogPath, ...CONSTANTS.map(({ key }) => key)])
   for (const repository of repositories) {
-    const { name, objects, referrers, fallbacks } = repository
-    for (const { key } of objects) keys.add(key)
+    const { name, referrers, fallbacks } = repository
     for (const key of neededKeys(repository)) keys.add(key)
     for (const tag of fallbacks.keys()) keys.add(manifestPath(name, tag))
     for (const [subject, entries] of referrers) {

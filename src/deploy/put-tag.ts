@@ -1,7 +1,7 @@
 import { RegistrishError } from '../errors.ts'
 import { digestOf } from '../oci/digest.ts'
 import { LARGEST_MANIFEST } from '../oci/manifest.ts'
-import { callOf } from './call-of.ts'
+import { callOf, withSignal } from './call-of.ts'
 import { tagOf } from './content.ts'
 import type { PlannedWrite } from './plan-objects.ts'
 import { addTo, type Writing } from './send.ts'
@@ -28,7 +28,7 @@ export async function putTag(
   for (let tried = 0; tried < MOST_TRIES; tried += 1) {
     await ensure()
     const late = AbortSignal.timeout(TAG_LANDING)
-    const within = signal === undefined ? late : AbortSignal.any([signal, late])
+    const within = withSignal(signal, late)
     try {
       const when = condition === undefined ? {} : { condition }
       const etag = await store.put(object, { signal: within, ...when })

@@ -11,11 +11,14 @@ import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 import { findFaults, judgeStore } from './support/judge.ts'
 import { followSleep, releaseClocks } from './support/quick-sleep.ts'
 import {
+  blobsOf,
   cloneStore,
   deletedKeys,
   deployAndListen,
   makeFilledStore,
   makeTree,
+  manifestsOf,
+  present,
   publishedOf,
   tagsIn,
 } from './support/trees.ts'
@@ -34,13 +37,6 @@ beforeEach(async () => {
   gone = await makeImage({ seed: 'gone', layers: 3 })
 })
 afterEach(releaseClocks)
-
-const blobsOf = (repository: string, { blobs }: Graph): readonly string[] =>
-  [...blobs.keys()].map(digest => `v2/${repository}/blobs/${digest}`)
-const manifestsOf = (repository: string, { manifests }: Graph): readonly string[] =>
-  [...manifests.keys()].map(digest => `v2/${repository}/manifests/${digest}`)
-const present = (store: MemoryStore, keys: readonly string[]): readonly string[] =>
-  keys.filter(key => store.objects.has(key))
 
 /** Tags `latest` and `old` on the store, of which the tree holds `latest` only. */
 async function makeOld(): Promise<MemoryStore> {

@@ -15,10 +15,13 @@ import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 import { judgeStore } from './support/judge.ts'
 import { followSleep, releaseClocks } from './support/quick-sleep.ts'
 import {
+  blobsOf,
   deletedKeys,
   type Images,
   makeFilledStore,
   makeTree,
+  manifestsOf,
+  present,
   publishedOf,
   tagsIn,
   writtenKeys,
@@ -38,13 +41,6 @@ beforeEach(async () => {
   gone = await makeImage({ seed: 'gone', layers: 3 })
 })
 afterEach(releaseClocks)
-
-const blobsOf = (repository: string, { blobs }: Graph): readonly string[] =>
-  [...blobs.keys()].map(digest => `v2/${repository}/blobs/${digest}`)
-const manifestsOf = (repository: string, { manifests }: Graph): readonly string[] =>
-  [...manifests.keys()].map(digest => `v2/${repository}/manifests/${digest}`)
-const present = (store: MemoryStore, keys: readonly string[]): readonly string[] =>
-  keys.filter(key => store.objects.has(key))
 
 /** Tags `latest` and `old` on the store, of which the tree holds `latest` only. */
 async function makeOld(): Promise<MemoryStore> {

@@ -82,13 +82,18 @@ function keysRefused(
 }
 
 async function deleteOne(calls: S3Calls, key: string, signal: AbortSignal | undefined): Promise<void> {
-  const headers = { 'x-amz-content-sha256': EMPTY_SHA256 }
   try {
-    await calls.run({ doing: `delete ${key}`, action: 's3:DeleteObject', signal }, async () => {
-      const response = await calls.small({ method: 'DELETE', key, headers, signal })
-      await response.discard()
-    })
+    await requestDeletion(calls, key, signal)
   } catch (error) {
     if (refusalOf(error)?.code !== 'NoSuchKey') throw error
   }
+}
+
+/** Asks for the deletion of one object. */
+export async function requestDeletion(calls: S3Calls, key: string, signal: AbortSignal | undefined): Promise<void> {
+  const headers = { 'x-amz-content-sha256': EMPTY_SHA256 }
+  await calls.run({ doing: `delete ${key}`, action: 's3:DeleteObject', signal }, async () => {
+    const response = await calls.small({ method: 'DELETE', key, headers, signal })
+    await response.discard()
+  })
 }

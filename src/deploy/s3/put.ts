@@ -3,6 +3,7 @@ import { PRIVATE } from '../../tree/layout.ts'
 import type { Condition, NewObject, PutOptions } from '../store.ts'
 import { preparePayload } from './body.ts'
 import type { Call, S3Calls } from './calls.ts'
+import { requestDeletion } from './delete.ts'
 import { strangeAnswer } from './errors.ts'
 import { EMPTY_SHA256 } from './list.ts'
 import { bareEtag } from './list-xml.ts'
@@ -85,12 +86,8 @@ export async function checksHashes(calls: S3Calls, signal: AbortSignal | undefin
 
 /** A deploy that deletes nothing needs no right to: where it is refused one byte stays. */
 async function deleteProbe(calls: S3Calls, key: string, signal: AbortSignal | undefined): Promise<void> {
-  const headers = { 'x-amz-content-sha256': EMPTY_SHA256 }
   try {
-    await calls.run({ doing: `delete ${key}`, action: 's3:DeleteObject', signal }, async () => {
-      const response = await calls.small({ method: 'DELETE', key, headers, signal })
-      await response.discard()
-    })
+    await requestDeletion(calls, key, signal)
   } catch (error) {
     throwIfAborted(signal)
     if (refusalOf(error) === undefined) throw error

@@ -83,3 +83,18 @@ export function tagsIn(store: MemoryStore, repository: string): readonly string[
     .filter(name => !name.includes(':'))
     .sort()
 }
+
+/** Keys of an image's blobs in a repository. */
+export function blobsOf(repository: string, { blobs }: Graph): readonly string[] {
+  return [...blobs.keys()].map(digest => `v2/${repository}/blobs/${digest}`)
+}
+
+/** Keys of an image's manifests in a repository. */
+export function manifestsOf(repository: string, { manifests }: Graph): readonly string[] {
+  return [...manifests.keys()].map(digest => `v2/${repository}/manifests/${digest}`)
+}
+
+/** Those of some keys that are on a store. */
+export function present(store: MemoryStore, keys: readonly string[]): readonly string[] {
+  return keys.filter(key => store.objects.has(key))
+}
