@@ -37,7 +37,9 @@ async function copyKey(
   // versitygw 1.8 keeps such a key as a folder, and refuses to copy it: DirectoryObjectContainsData.
   if (key.endsWith('/')) {
     const { ContentType, CacheControl } = await client.send(new HeadObjectCommand({ Bucket: from, Key: key }))
-    await client.send(new PutObjectCommand({ Bucket: to, Key: key, Body: '', ContentLength: 0, ContentType, CacheControl }))
+    await client.send(
+      new PutObjectCommand({ Bucket: to, Key: key, Body: '', ContentLength: 0, ContentType, CacheControl }),
+    )
     return
   }
   const source = `${from}/${key.split('/').map(encodeURIComponent).join('/')}`
