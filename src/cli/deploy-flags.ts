@@ -3,7 +3,7 @@ import { RegistrishError } from '../errors.ts'
 import { isOn, textOf, wholeNumberOf } from './arguments.ts'
 import { type Arguments, type Flag, ROOT_FLAG, type RunContext } from './command.ts'
 import { durationOf } from './duration.ts'
-import { STORE_FLAGS } from './store-flags.ts'
+import { TARGET_FLAGS } from './targets/targets.ts'
 
 /** How long what nothing refers to is kept, where --grace does not say; as DeployOptions has it. In ms. */
 const GRACE = 24 * 3_600_000
@@ -11,7 +11,7 @@ const GRACE = 24 * 3_600_000
 /** The flags of `plan`; `deploy` has more. */
 export const PLAN_FLAGS: readonly Flag[] = [
   ROOT_FLAG,
-  ...STORE_FLAGS,
+  ...TARGET_FLAGS,
   {
     name: 'prune',
     type: 'boolean',

@@ -5,11 +5,11 @@ import { caFileOf, deployOptionsOf, isDetailed } from './deploy-flags.ts'
 import { EXIT } from './exit-code.ts'
 import { formatDocument, formatPlan, formatProblems, hasDifferences, isRefused } from './format-plan.ts'
 import { rootOf } from './root.ts'
-import { targetOf } from './store-flags.ts'
+import { storeOf } from './targets/targets.ts'
 
 /** Says what a deploy would do, and does nothing: `plan`, and `deploy --dry-run`. */
 export async function runPlan(args: Arguments, context: RunContext, engine: DeployEngine): Promise<number> {
-  const target = targetOf(args)
+  const target = storeOf(args)
   const options = deployOptionsOf(args, context)
   const detailed = isDetailed(args, { isPlan: true })
   const tree = engine.openTree(rootOf(args, { mustExist: true }))

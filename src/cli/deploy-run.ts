@@ -14,12 +14,12 @@ import { formatError } from './format.ts'
 import { formatChanges, formatDone, formatProof, formatProofTroubles, formatStale, pullOf } from './format-deploy.ts'
 import { formatAmounts, formatDocument, formatProblems, hasDifferences, isRefused } from './format-plan.ts'
 import { rootOf } from './root.ts'
-import { flagsOf, targetOf } from './store-flags.ts'
+import { storeOf } from './targets/targets.ts'
 
 /** Deploys, proves and tells. */
 export async function runDeploy(args: Arguments, context: RunContext, engine: DeployEngine): Promise<number> {
   isDetailed(args, { isPlan: false })
-  const target = targetOf(args)
+  const target = storeOf(args)
   const host = publicHostOf(args)
   const options = deployOptionsOf(args, context)
   const connecting = { jobs: options.jobs, ...caFileOf(args) }
@@ -36,7 +36,7 @@ export async function runDeploy(args: Arguments, context: RunContext, engine: De
       if (host === undefined) for (const note of target.notes) context.say(note)
     }
     const authFile = textOf(args, 'authfile')
-    const setup = `registrish setup ${flagsOf(target)}`
+    const { setup } = target
     const asking = { ...connecting, ...(authFile === undefined ? {} : { authFile }), setup }
     const proof = await prove({ ...deploying, report, host, asking })
     tell({ report, proof, host, store, milliseconds }, context)

@@ -62,6 +62,19 @@ export interface LinkFarm {
   files?(families: readonly RouteFamily[]): Iterable<TextFile>
 }
 
+/** A file of a site, path root-relative: another name of a file of the tree (`to`, root-relative), or bytes. */
+export type SiteFile =
+  | { readonly path: string; readonly to: string; readonly digest: Digest }
+  | { readonly path: string; readonly bytes: Uint8Array }
+
+/** A folder that is published as a whole: everything the host serves, as links to the tree's files, and what the emitter prints into it. */
+export interface Site {
+  /** Root-relative folder that holds the site and nothing else: `netlify/site`. */
+  readonly folder: string
+  /** Every file of the site but those that `emit` prints; each path once. Where the host rewrites, a blob stands in one pool and not once a repository. */
+  files(table: RouteTable, options: EmitOptions): AsyncIterable<SiteFile>
+}
+
 /** What a host cannot do with a table: `refuse` stops before anything is written, `warn` is said and done. */
 export interface EmitProblem {
   readonly level: 'refuse' | 'warn'
@@ -93,6 +106,9 @@ export interface Emitter {
   /** The command that makes what changed take effect (root-relative paths of files; the farm's folder stands for all of its links); undefined where none is needed. */
   reload?(options: EmitOptions, changed: readonly string[]): string | undefined
   readonly farm?: LinkFarm
+  readonly site?: Site
+  /** What nothing here has proven, and why, as a phrase: said whenever the host is emitted for. */
+  readonly unproven?: string
   /** Where the host has a farm, `table` holds one repository only, without its blobs. */
   check(table: RouteTable, options: EmitOptions): AsyncIterable<EmitProblem>
   /** The files, the marker last; each without the first line that the caller gives it. */

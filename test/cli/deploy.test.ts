@@ -68,8 +68,8 @@ describe('plan', () => {
 
 describe('command lines that make no sense', () => {
   test.each([
-    ['plan', 'say where to: --s3 BUCKET'],
-    ['deploy', 'say where to: --s3 BUCKET'],
+    ['plan', 'say where to: '],
+    ['deploy', 'say where to: '],
     ['deploy --s3 my-bucket/x', 'names a folder of a bucket'],
     ['deploy --s3 my-bucket --grace 1h', '--grace is about what --prune deletes'],
     ['deploy --s3 my-bucket --force', '--force is about what --prune deletes'],
@@ -271,8 +271,8 @@ function stub(setting: Setting & { readonly calls: string[] }, ran: { asked: unk
   const report = reportOf(tags, setting.plan)
   return {
     openTree,
-    async openStore({ bucket }) {
-      calls.push(`open ${bucket}`)
+    async openStore({ flags }) {
+      calls.push(`open ${flags.split(' ')[1]}`)
       const store = { ...createMemoryStore(), close: async () => void calls.push('close') }
       return setting.publicHost === undefined ? store : { ...store, publicHost: setting.publicHost }
     },

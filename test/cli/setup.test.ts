@@ -8,7 +8,7 @@ import { PROVIDERS } from '../../src/deploy/s3/setup-plan.ts'
 
 describe('without a bucket', () => {
   test('it says which flag is missing', async () => {
-    await expect(setup([])).rejects.toMatchObject({ code: 'usage', message: 'say where to: --s3 BUCKET' })
+    await expect(setup([])).rejects.toMatchObject({ code: 'usage', message: 'say which bucket: --s3 BUCKET' })
   })
 })
 

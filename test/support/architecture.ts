@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['http', 'tree'],
   ['registry', 'layout', 'ipfs', 'ndn'],
   ['copy'],
-  ['fetch', 'emit', 'deploy', 'serve'],
+  ['fetch', 'emit', 'deploy', 'serve', 'doctor'],
   ['stories'],
   ['index'],
   ['cli'],
@@ -86,9 +86,11 @@ export const onlyCliPrints: Rule = ({ files }) =>
 /** Who may import a heavy library, and whether only when it is needed. Types cost nothing, but stay in the same rooms. */
 const HEAVY: Readonly<Record<string, { readonly rooms?: readonly string[]; readonly lazy: boolean }>> = {
   '@aws-sdk': { rooms: ['deploy'], lazy: true },
+  '@azure': { rooms: ['deploy'], lazy: true },
   '@smithy': { rooms: ['deploy'], lazy: true },
   undici: { rooms: ['http'], lazy: true },
   execa: { lazy: true },
+  'google-auth-library': { rooms: ['deploy'], lazy: true },
   'tar-stream': { rooms: ['layout'], lazy: false },
   yargs: { rooms: ['cli'], lazy: false },
 }

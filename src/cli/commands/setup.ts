@@ -6,7 +6,7 @@ import { RegistrishError } from '../../errors.ts'
 import { isOn, textOf } from '../arguments.ts'
 import type { Arguments, Command, RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
-import { STORE_FLAGS, targetOf } from '../store-flags.ts'
+import { bucketOf, S3_FLAGS } from '../targets/s3.ts'
 
 /** `registrish setup`. */
 export const setup: Command = {
@@ -18,7 +18,7 @@ export const setup: Command = {
   ],
   positionals: [],
   flags: [
-    ...STORE_FLAGS,
+    ...S3_FLAGS,
     {
       name: 'provider',
       type: 'string',
@@ -45,7 +45,7 @@ export const setup: Command = {
 }
 
 async function runSetup(args: Arguments, context: RunContext): Promise<number> {
-  const target = targetOf(args)
+  const target = bucketOf(args)
   const unlisted = isOn(args, 'unlisted')
   const provider = providerOf(target, textOf(args, 'provider'))
   if (unlisted && !provider.parts.includes('policy')) {

@@ -1,10 +1,11 @@
-import { parseS3Target, type S3Target } from '../deploy/s3/target.ts'
-import { RegistrishError } from '../errors.ts'
-import { isOn, textOf } from './arguments.ts'
-import type { Arguments, Flag } from './command.ts'
+import { parseS3Target, type S3Target } from '../../deploy/s3/target.ts'
+import { RegistrishError } from '../../errors.ts'
+import { isOn, textOf } from '../arguments.ts'
+import type { Arguments } from '../command.ts'
+import type { TargetKind } from './target.ts'
 
-/** The flags that say which store a command is about. */
-export const STORE_FLAGS: readonly Flag[] = [
+/** The flags of a bucket. */
+export const S3_FLAGS: TargetKind['flags'] = [
   {
     name: 's3',
     type: 'string',
@@ -38,14 +39,41 @@ export const STORE_FLAGS: readonly Flag[] = [
   },
 ]
 
-/** The store that the flags name. @throws RegistrishError `usage` where they name none, or it makes no sense. */
-export function targetOf(args: Arguments): S3Target {
+/** Buckets of S3 and of stores like it. */
+export const s3: TargetKind = {
+  flags: S3_FLAGS,
+  parse(bucket, args) {
+    const target = parseBucket(bucket, args)
+    const flags = flagsOf(target)
+    return {
+      kind: 'store',
+      flags,
+      notes: target.notes,
+      setup: `registrish setup ${flags}`,
+      async open(options) {
+        const { openS3Store } = await import('../../deploy/s3/store.ts')
+        const { endpoint, region, pathStyle, acl } = target
+        return openS3Store({
+          bucket: target.bucket,
+          pathStyle,
+          ...(endpoint === undefined ? {} : { endpoint }),
+          ...(region === undefined ? {} : { region }),
+          ...(acl === undefined ? {} : { acl }),
+          ...options,
+        })
+      },
+    }
+  },
+}
+
+/** The bucket that --s3 names, for `setup`. @throws RegistrishError `usage` where there is none, or it makes no sense. */
+export function bucketOf(args: Arguments): S3Target {
   const bucket = textOf(args, 's3')
-  if (bucket === undefined) {
-    throw new RegistrishError('usage', 'say where to: --s3 BUCKET', {
-      hint: 'for example --s3 my-registry; registrish setup --s3 my-registry says what a new bucket needs',
-    })
-  }
+  if (bucket !== undefined) return parseBucket(bucket, args)
+  throw new RegistrishError('usage', 'say which bucket: --s3 BUCKET', { hint: 'for example --s3 my-registry' })
+}
+
+function parseBucket(bucket: string, args: Arguments): S3Target {
   return parseS3Target({
     bucket,
     endpoint: textOf(args, 's3-endpoint') ?? endpointOfEnvironment(),
@@ -55,8 +83,7 @@ export function targetOf(args: Arguments): S3Target {
   })
 }
 
-/** The flags that name a store, for commands that are told. */
-export function flagsOf({ bucket, endpoint, region }: S3Target): string {
+function flagsOf({ bucket, endpoint, region }: S3Target): string {
   return [
     `--s3 ${bucket}`,
     ...(endpoint === undefined ? [] : [`--s3-endpoint ${endpoint}`]),
