@@ -2,23 +2,66 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { COMMON_FLAGS, type Command, type Flag, usageOf } from '../src/cli/command.ts'
 import { loadCommands } from '../src/cli/commands.ts'
+import { ALL_CHECKS } from '../src/doctor/checks.ts'
+import { FIXES, formatWords } from '../src/doctor/fixes.ts'
+import { MARKS } from '../src/doctor/recognise.ts'
 
 /*
- * `npm run generate`: writes docs/commands.md from the commands themselves. With --check it writes nothing and fails where the file is stale.
+ * `npm run generate`: writes docs/commands.md from the commands themselves, and the list of checks in docs/doctor.md from the checks. With --check it writes
+ * nothing and fails where a file is stale.
  */
 
-/** Seen from .build/scripts/. */
-const FILE = fileURLToPath(new URL('../../docs/commands.md', import.meta.url))
-
 async function main(): Promise<number> {
-  const text = formatReference(await loadCommands())
-  if (!process.argv.includes('--check')) {
-    writeFileSync(FILE, text)
-    return 0
+  const reference = formatReference(await loadCommands())
+  const pages = [
+    { path: 'docs/commands.md', make: () => reference },
+    { path: 'docs/doctor.md', make: (text: string) => withChecks(text) },
+  ]
+  const stale = pages.filter(({ path, make }) => {
+    // Seen from .build/scripts/.
+    const file = fileURLToPath(new URL(`../../${path}`, import.meta.url))
+    const before = readFileSync(file, 'utf8')
+    const after = make(before)
+    if (!process.argv.includes('--check')) writeFileSync(file, after)
+    return after !== before
+  })
+  if (!process.argv.includes('--check')) return 0
+  for (const { path } of stale)
+    console.error(`${path} is not what the program says: run npm run generate and commit it`)
+  return stale.length === 0 ? 0 : 1
+}
+
+const BEGIN = '<!-- The list below is made by npm run generate. -->'
+
+/** The page with its list of checks made anew: all that follows the mark. */
+function withChecks(page: string): string {
+  const [text, rest] = page.split(BEGIN)
+  if (text === undefined || rest === undefined) throw new Error(`docs/doctor.md has no line ${BEGIN}`)
+  return `${text}${BEGIN}\n\n${ALL_CHECKS.flatMap(formatCheck).join('\n')}`
+}
+
+function formatCheck({ name, must, why }: (typeof ALL_CHECKS)[number]): readonly string[] {
+  const { always, on = {} } = FIXES[name]
+  const hosts = new Map<string, string[]>()
+  for (const [host, words] of Object.entries(on)) {
+    const text = formatWords(words, rule => `\`${rule}\``)
+    hosts.set(text, [...(hosts.get(text) ?? []), titleOf(host)])
   }
-  if (readFileSync(FILE, 'utf8') === text) return 0
-  console.error('docs/commands.md is not what the commands say: run npm run generate and commit it')
-  return 1
+  const rows = [...hosts].map(([text, titles]) => `- ${titles.join(', ')}: ${text}`)
+  return [
+    `### ${name}`,
+    '',
+    `${must} ${why}`,
+    '',
+    `What to do: ${always}.`,
+    '',
+    ...rows,
+    ...(rows.length > 0 ? [''] : []),
+  ]
+}
+
+function titleOf(host: string): string {
+  return MARKS.find(mark => mark.host === host)?.title ?? host
 }
 
 function formatReference(commands: readonly Command[]): string {

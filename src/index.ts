@@ -27,6 +27,15 @@ export type {
   StoredPage,
   StoreLimits,
 } from './deploy/store.ts'
+export { type ExamineOptions, examineRegistry } from './doctor/examine.ts'
+export type {
+  CheckName,
+  CheckResult,
+  Client,
+  ClientVerdict,
+  DoctorReport,
+  Verdict,
+} from './doctor/report.ts'
 export { emitHosts, type HostRequest, type HostResult, refreshHosts } from './emit/apply.ts'
 export type { EmitOptions, EmitProblem, Emitter } from './emit/emitter.ts'
 export { type ErrorCode, isRegistrishError, RegistrishError, type Side } from './errors.ts'

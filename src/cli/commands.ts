@@ -8,6 +8,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['emit', async () => (await import('./commands/emit.ts')).emit],
   ['plan', async () => (await import('./commands/plan.ts')).plan],
   ['deploy', async () => (await import('./commands/deploy.ts')).deploy],
+  ['doctor', async () => (await import('./commands/doctor.ts')).doctor],
   ['setup', async () => (await import('./commands/setup.ts')).setup],
   ['verify', async () => (await import('./commands/verify.ts')).verify],
   ['remove', async () => (await import('./commands/remove.ts')).remove],

@@ -1,0 +1,60 @@
+import type { CheckResult, ClientVerdict, DoctorReport } from '../doctor/report.ts'
+import { count, formatTable } from './format.ts'
+
+/** Whom a client stands for. */
+const ALSO: Readonly<Record<ClientVerdict['client'], string>> = {
+  docker: 'docker',
+  containerd: 'containerd, Kubernetes, Docker 29',
+  podman: 'podman, skopeo, CRI-O',
+  crane: 'crane, cosign',
+  oras: 'oras',
+  helm: 'helm',
+}
+
+const WORDS = { works: 'works', caveat: 'works, but', fails: 'fails' } as const
+
+/** A report for people: the verdicts, then what is wrong, then how much is right. */
+export function* formatReport({ url, image, host, checks, clients }: DoctorReport): Generator<string> {
+  yield [url, ...(image === undefined ? [] : [image]), ...(host === undefined ? [] : [`served by ${host}`])].join(' · ')
+  yield ''
+  const rows = clients.map(({ client, verdict, because }) => [ALSO[client], WORDS[verdict], because.join(', ')])
+  yield* formatTable(['client', 'verdict', 'because of'], rows)
+  for (const result of checks)
+    if (result.outcome === 'failed' || result.outcome === 'caveat') yield* formatTrouble(result)
+  yield ''
+  const ofOutcome = (outcome: CheckResult['outcome']): readonly CheckResult[] =>
+    checks.filter(each => each.outcome === outcome)
+  const skipped = ofOutcome('skipped')
+  if (checks.some(({ check, outcome }) => outcome === 'failed' && ['connection', 'tls'].includes(check))) {
+    yield 'nothing else could be checked'
+    return
+  }
+  yield `${count(ofOutcome('passed').length, 'check')} passed${skipped.length === 0 ? '' : `, ${skipped.length} not made`}`
+  for (const [text, names] of reasons(skipped)) yield `  ${names.join(', ')}: ${text}`
+}
+
+function* formatTrouble({ check, outcome, text, request, seen, needed, clients, fix }: CheckResult): Generator<string> {
+  yield ''
+  yield `${outcome === 'failed' ? 'FAILED' : 'caveat'} ${check}: ${text}`
+  if (request !== undefined) yield `  asked   ${request}`
+  if (seen !== undefined) yield `  seen    ${seen}`
+  if (needed !== undefined) yield `  needed  ${needed}`
+  for (const [why, names] of whys(clients)) yield `  ${names.join(', ')}: ${why}`
+  if (fix !== undefined) yield `  → ${fix}`
+}
+
+/** Clients by what it means for them. */
+function whys(clients: CheckResult['clients']): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const [client, { verdict, why }] of Object.entries(clients)) {
+    const told = verdict === 'fails' ? `fails: ${why}` : why
+    found.set(told, [...(found.get(told) ?? []), client])
+  }
+  return found
+}
+
+function reasons(skipped: readonly CheckResult[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const { check, text } of skipped) found.set(text, [...(found.get(text) ?? []), check])
+  return found
+}

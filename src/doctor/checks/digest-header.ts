@@ -1,0 +1,83 @@
+import type { Answer } from '../answer.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble } from '../check.ts'
+import type { ImageSeen } from '../observations.ts'
+
+const HEADER = 'docker-content-digest'
+
+/** The header that says what a tag names. */
+export const digestHeader: Check = {
+  name: 'digest-header',
+  must: 'Docker-Content-Digest is the digest of the bytes, by tag and by digest, on HEAD as on GET.',
+  why: 'Docker and containerd believe it, and ask once more where it is missing; oras resolves tags by it alone; oras and helm compare it with the bytes. One that a cache kept from before a tag moved sends them to another image.',
+  judge({ image }) {
+    if (image?.tag.actual === undefined || image.tag.manifest === undefined)
+      return skipped('no manifest was got by tag')
+    if (image.digest?.actual !== image.tag.actual) return skipped('the bytes by tag are not there by digest')
+    return judgeTag(image)
+  },
+}
+
+function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
+  const { actual = '' } = tag
+  const [onHead, onGet] = [headerOf(tag.head), headerOf(tag.get)]
+  const needed = `Docker-Content-Digest: ${actual}`
+  const isWrong = (value: string | undefined): boolean => value !== undefined && value !== actual
+  if (isWrong(onHead) || isWrong(onGet)) {
+    const answer = isWrong(onHead) ? tag.head : tag.get
+    return trouble({
+      text: `Docker-Content-Digest is not the digest of the bytes`,
+      request: answer.request,
+      seen: `Docker-Content-Digest: ${headerOf(answer)}`,
+      needed,
+      clients: wrong({ onHead: isWrong(onHead), onGet: isWrong(onGet), isThere: claimed?.status === 200 }),
+    })
+  }
+  const byDigest = [digest?.head, digest?.get].find(answer => answer !== undefined && isWrong(headerOf(answer)))
+  if (byDigest !== undefined) {
+    return trouble({
+      text: 'Docker-Content-Digest of the answer by digest is another digest',
+      request: byDigest.request,
+      seen: `Docker-Content-Digest: ${headerOf(byDigest)}`,
+      needed,
+      clients: means('caveat', 'pulls by digest fail', ['docker', 'containerd', 'oras', 'helm']),
+    })
+  }
+  if (tag.head.status === 200 && (onHead === undefined || onGet === undefined)) {
+    return trouble({
+      text: 'there is no Docker-Content-Digest by tag: Docker and containerd ask once more for each tag',
+      request: (onHead === undefined ? tag.head : tag.get).request,
+      seen: 'no Docker-Content-Digest',
+      needed,
+      clients: means('caveat', 'oras resolve, oras discover and oras cp -r fail by tag: name a digest', ['oras']),
+    })
+  }
+  return passed('Docker-Content-Digest is the digest of the bytes')
+}
+
+/** `isThere`: a manifest stands at the digest that is named. */
+function wrong({
+  onHead,
+  onGet,
+  isThere,
+}: {
+  readonly onHead: boolean
+  readonly onGet: boolean
+  readonly isThere: boolean
+}): Consequences {
+  const believing: Consequences = isThere
+    ? means('caveat', 'pulls the image of the digest that the header names, an older one perhaps', [
+        'docker',
+        'containerd',
+      ])
+    : means('fails', 'asks for the digest that the header names, and it is not there', ['docker', 'containerd'])
+  return {
+    ...(onHead ? { ...believing, ...means('caveat', 'crane digest prints it', ['crane']) } : {}),
+    ...(onGet
+      ? means('fails', 'compares it with the bytes', ['oras', 'helm'])
+      : means('caveat', 'oras resolve prints it', ['oras'])),
+  }
+}
+
+function headerOf({ headers }: Answer): string | undefined {
+  return headers[HEADER]
+}

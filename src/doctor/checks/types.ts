@@ -1,0 +1,95 @@
+import { isIndexType } from '../../oci/media-types.ts'
+import { type Answer, typeOf } from '../answer.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble } from '../check.ts'
+import type { Observations } from '../observations.ts'
+
+/** What clients do with a type (clients' sources): none looks into the bytes but crane, and that for images only. */
+const WHY =
+  'Clients take a manifest for what its Content-Type says, not for what its bytes say. Static hosts guess it from the ending of the name, and manifests have none.'
+
+/** By tag: the answer that decides for all clients. */
+export const tagType: Check = {
+  name: 'tag-type',
+  must: 'A manifest by tag has its media type as Content-Type, to the letter and without a parameter.',
+  why: WHY,
+  judge: ({ image }) =>
+    image?.tag.manifest === undefined
+      ? skipped('no manifest was got by tag')
+      : judgeType(image.tag.get, image.tag.manifest.mediaType, byTag),
+}
+
+/** By digest: Docker always asks for it again so. */
+export const digestType: Check = {
+  name: 'digest-type',
+  must: 'The same manifest has the same Content-Type by digest.',
+  why: 'Docker asks for every manifest a second time, by digest, and reads its type again; so do all that pull by digest, as deployments with pinned images do.',
+  judge({ image }) {
+    const mediaType = image?.tag.manifest?.mediaType
+    if (image?.digest === undefined || mediaType === undefined || image.digest.get.status !== 200)
+      return skipped('no manifest was got by digest')
+    return judgeType(image.digest.get, mediaType, byDigest)
+  },
+}
+
+/** Children of an index. */
+export const childType: Check = {
+  name: 'child-type',
+  must: 'The manifest of each platform has the media type that the index says, as Content-Type.',
+  why: 'Docker, podman and oras read the type of each child again. A host with one type for a whole folder serves either indexes or images wrongly.',
+  judge({ image }: Observations) {
+    const child = image?.child
+    if (child === undefined) return skipped('the image has one platform only: there are no children')
+    if (child.get.status !== 200) return skipped('no child was got')
+    return judgeType(child.get, child.descriptor.mediaType, asChild)
+  },
+}
+
+/** What a wrong type means: `bare` where only a parameter is too much. */
+type Effect = (wrong: { readonly bare: boolean; readonly isIndex: boolean }) => Consequences
+
+function judgeType(answer: Answer, expected: string, effect: Effect): Finding {
+  const type = typeOf(answer)
+  if (type === expected) return passed(`the type is ${expected}`)
+  const bare = type.split(';')[0]?.trim() === expected
+  return trouble({
+    text: type === '' ? 'the Content-Type is missing' : `the Content-Type is ${type}, not ${expected}`,
+    request: answer.request,
+    seen: type === '' ? 'no Content-Type' : `Content-Type: ${type}`,
+    needed: `Content-Type: ${expected}`,
+    clients: effect({ bare, isIndex: isIndexType(expected) }),
+  })
+}
+
+const byTag: Effect = ({ bare, isIndex }) => {
+  const crane: Consequences = isIndex
+    ? means('fails', 'takes an index of another type for an image', ['crane'])
+    : means('caveat', 'warns, and takes it for an image', ['crane'])
+  if (bare) return crane
+  return {
+    ...crane,
+    ...means('fails', 'takes it for something else than a manifest', [
+      'docker',
+      'containerd',
+      'podman',
+      'oras',
+      'helm',
+    ]),
+  }
+}
+
+const byDigest: Effect = ({ bare, isIndex }) => {
+  const why = 'pulls by digest fail'
+  const crane: Consequences = means('caveat', isIndex ? why : 'warns where it pulls by digest', ['crane'])
+  if (bare) return crane
+  return {
+    ...means('fails', 'asks for every manifest by digest too', ['docker']),
+    ...means('caveat', why, ['containerd', 'podman', 'oras', 'helm']),
+    ...crane,
+  }
+}
+
+const asChild: Effect = ({ bare }) => {
+  const crane: Consequences = means('caveat', 'warns, and takes it for an image', ['crane'])
+  if (bare) return crane
+  return { ...means('fails', 'reads the type of each child again', ['docker', 'podman', 'oras']), ...crane }
+}
