@@ -33,6 +33,7 @@ export function withComparing(store: ObjectStore): ObjectStore {
   const comparing: ObjectStore = {
     title: store.title,
     limits: store.limits,
+    ...(store.hasFolders === undefined ? {} : { hasFolders: store.hasFolders }),
     now: () => store.now(),
     list: (...asked) => store.list(...asked),
     head: async (...asked) => store.head(...asked),

@@ -2,7 +2,7 @@ import { formatApiError } from '../oci/api-error.ts'
 import { JSON_TYPE } from '../oci/media-types.ts'
 import { notFoundPath, publicPrefix, versionPath } from '../tree/layout.ts'
 import { headersOf, VERSION_BODY } from '../tree/route.ts'
-import type { NewObject } from './store.ts'
+import type { NewObject, ObjectStore } from './store.ts'
 
 /** The cache life of everything that may change. */
 const SHORT: string = headersOf('version', JSON_TYPE)['Cache-Control'] ?? ''
@@ -19,6 +19,11 @@ export const CONSTANTS: readonly NewObject[] = [
   INDEX_OBJECT,
   { ...constant(notFoundPath, new TextEncoder().encode(formatApiError('MANIFEST_UNKNOWN'))), cacheControl: 'no-store' },
 ]
+
+/** Those that a store needs. */
+export function constantsFor({ hasFolders = false }: Pick<ObjectStore, 'hasFolders'>): readonly NewObject[] {
+  return hasFolders ? [INDEX_OBJECT] : CONSTANTS
+}
 
 function constant(key: string, bytes: Uint8Array): NewObject {
   return { key, body: { bytes }, size: bytes.length, contentType: JSON_TYPE, cacheControl: SHORT }

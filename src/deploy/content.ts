@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
+import { type Digest, digestOf, hexOf } from '../oci/digest.ts'
 import { fallbackTag } from '../oci/referrers.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { isFallbackDocument, referrersBySubject } from '../tree/documents.ts'
@@ -134,6 +134,14 @@ export function md5Of(bytes: Uint8Array): string | undefined {
     return undefined
   }
 }
+
+/** Whether an etag tells that an object has these bytes: stores whose etags are hashes tell their MD5 or their SHA-256. False says nothing: then the object has to be read. */
+export function isEtagOf(etag: string, bytes: Uint8Array): boolean {
+  return etag.length === SHA256_LENGTH ? etag === hexOf(digestOf(bytes)) : etag === md5Of(bytes)
+}
+
+/** Of a SHA-256 in hex. */
+const SHA256_LENGTH = 64
 
 function objectOf(root: string, route: Route): NewObject {
   const { body, size } = route

@@ -80,7 +80,9 @@ export async function writeDocument(
 
 /** Whether an object is served with what it should be. */
 export function hasHeaders(found: StoredHead | undefined, wanted: Omit<ObjectHead, 'size'>): boolean {
-  return found?.contentType === wanted.contentType && found.cacheControl === wanted.cacheControl
+  if (found?.keepsNoHeaders === true) return true
+  if (found?.contentType !== wanted.contentType) return false
+  return found.keepsNoCacheControl === true || found.cacheControl === wanted.cacheControl
 }
 
 /** Whether two runs of bytes are the same. */

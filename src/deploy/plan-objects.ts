@@ -1,10 +1,10 @@
 import { throwIfAborted } from '../errors.ts'
-import { digestOf } from '../oci/digest.ts'
+import { digestOf, hexOf } from '../oci/digest.ts'
 import { LARGEST_MANIFEST } from '../oci/manifest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { parseRequestPath, publicPrefix } from '../tree/layout.ts'
 import { callOf } from './call-of.ts'
-import { CONSTANTS } from './constants.ts'
+import { constantsFor } from './constants.ts'
 import type { LocalRepository, WantedObject } from './content.ts'
 import { hasHeaders } from './documents.ts'
 import { forEach } from './for-each.ts'
@@ -57,11 +57,11 @@ export async function planObjects(sources: ObjectSources): Promise<PlannedObject
       if (listed === undefined)
         writes.push({ object, change: 'new', ...(object.kind === 'tag' ? { condition: 'absent' } : {}) })
       else if (listed.size !== object.size) writes.push(changed(object, listed))
-      else if (object.kind === 'tag' && listed.etag !== object.md5) doubtful.push({ object, listed })
+      else if (object.kind === 'tag' && !isSame(listed, object)) doubtful.push({ object, listed })
       else present.push(object)
     }
   }
-  for (const object of CONSTANTS) {
+  for (const object of constantsFor(store)) {
     const listed = listing.get(object.key)
     if (listed?.size === object.size) present.push(object)
     else constants.push({ object, change: listed === undefined ? 'new' : 'changed' })
@@ -82,6 +82,11 @@ export async function planObjects(sources: ObjectSources): Promise<PlannedObject
     else constants.push({ object, change: 'changed' })
   }
   return { writes: planCopies(sources, writes), constants, unchanged: present.length - wrong.length }
+}
+
+/** Whether a listing tells that a tag names what it should; false says nothing. */
+function isSame({ etag }: StoredObject, { md5, digest }: WantedObject): boolean {
+  return etag === md5 || etag === hexOf(digest)
 }
 
 function changed(object: WantedObject, listed: StoredObject | undefined): PlannedWrite {

@@ -1,5 +1,5 @@
 import { RegistrishError } from '../errors.ts'
-import { catalogPath, publicPrefix, repositoryFolder } from '../tree/layout.ts'
+import { catalogPath, publicPrefix, repositoryFolder, versionPath } from '../tree/layout.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { callOf, withSignal } from './call-of.ts'
 import { checkGraphs } from './check-graphs.ts'
@@ -74,7 +74,7 @@ async function compare(tree: ReadonlyTree, store: ObjectStore, options: DeployOp
   const pruning = prune ? await createPruning({ ...sources, listedAt, deletions, options }) : undefined
   const isGoing = pruning === undefined ? isRecorded(deletions, repositories) : pruning.isGoing
   // What a plain upload of files has filled lacks that key, which is no file's, and has headers of its own.
-  const isForeign = listing.size > 0 && !listing.has(publicPrefix)
+  const isForeign = listing.size > 0 && !listing.has(store.hasFolders === true ? versionPath : publicPrefix)
   const checkHeaders = options.checkHeaders === true || isForeign
   const objects = await planObjects({ ...sources, checkHeaders, mayCopy: !isForeign })
   const all = { ...sources, catalog, isGoing, checkHeaders }

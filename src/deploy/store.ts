@@ -11,7 +11,7 @@ export interface StoredObject {
   readonly key: string
   /** Bytes. */
   readonly size: number
-  /** Equal for equal objects of a key, another for any other; without quotes, else opaque. As a rule, but not for sure, the MD5 of the bytes in hex. */
+  /** Equal for equal objects of a key, another for any other; without quotes, else opaque. As a rule, but not for sure, the MD5 or SHA-256 of the bytes in hex. */
   readonly etag: string
 }
 
@@ -26,6 +26,10 @@ export interface StoredPage {
 export interface StoredHead extends Omit<StoredObject, 'key'> {
   readonly contentType?: string
   readonly cacheControl?: string
+  /** Whether it is another's part to say how long it may be cached: then no cache life is missed. Default false. */
+  readonly keepsNoCacheControl?: boolean
+  /** Whether all of that is another's part: a folder holds bytes, a server in front of it knows what they are. Default false. */
+  readonly keepsNoHeaders?: boolean
 }
 
 /** A small object, whole. */
@@ -81,6 +85,8 @@ export interface ObjectStore {
   readonly limits: StoreLimits
   /** Host that clients pull from, where the store itself serves them and that can be told: `bucket.s3.eu-west-1.amazonaws.com`. */
   readonly publicHost?: string
+  /** Whether its keys are files in folders: then it holds no object whose key ends in "/", and none that only a store's own web server asks for. Default false. */
+  readonly hasFolders?: boolean
   /** Milliseconds since the epoch by the store's own clock, as its last answer told it: the only clock that two machines share. */
   now(): number
   /** All objects whose key begins with `prefix`, in the order of keys, page by page. */

@@ -14,6 +14,7 @@ export function createTarget(store: ObjectStore): Target {
   return {
     title: store.title,
     limits: store.limits,
+    ...(store.hasFolders === undefined ? {} : { hasFolders: store.hasFolders }),
     ...(store.publicHost === undefined ? {} : { publicHost: store.publicHost }),
     now: () => store.now(),
     list: (prefix, options) => store.list(prefix, options),

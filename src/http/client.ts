@@ -29,8 +29,8 @@ export interface HttpClientOptions {
 
 /** One request. */
 export interface HttpRequest {
-  /** Default GET. Only GET and HEAD follow redirects. */
-  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  /** Default GET. Only GET and HEAD follow redirects. DESCRIBE is Bunny Storage's own. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'DESCRIBE'
   /** Whether redirects are followed; else they are answers. Default true. */
   readonly follow?: boolean
   readonly headers?: Readonly<Record<string, string>>

@@ -20,7 +20,7 @@ describe.each(PROVIDERS.map(({ name }) => name))('for %s', name => {
     const { status, stderr } = spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(printed.at(0)).toMatch(/^# .*, for a new bucket\. /)
-    expect(script).toContain('#   registrish deploy --s3 my-registry')
+    expect(script).toContain(`#   registrish deploy --${name === 'gcs' ? 'gcs' : 's3'} my-registry`)
     expect(script).toMatch(/#\s+docker run \S+\/alpine/)
   })
 
@@ -50,6 +50,20 @@ test.each(['cloudfront', 'r2', 'gcs', 'garage'])('%s is not set up by --apply', 
     code: 'usage',
     hint: expect.stringContaining('without --apply'),
   })
+})
+
+test('--gcs names a bucket of Google Cloud Storage, whose commands fit deploy --gcs', async () => {
+  const { printed } = await setup(['--gcs', 'gs://my-registry'])
+  const script = printed.join('\n')
+  expect(script).toMatch(/gcloud storage buckets create gs:\/\/my-registry /)
+  expect(script).toContain('--member=allUsers --role=roles/storage.objectViewer')
+  expect(script).toContain('--role=roles/storage.objectUser')
+  expect(printed.at(-1)).toMatch(/^# - /)
+  expect(script).toContain(
+    '#   registrish deploy --gcs my-registry\n#   docker run my-registry.storage.googleapis.com/alpine',
+  )
+  await expect(setup(['--gcs', 'a/b'])).rejects.toMatchObject({ code: 'usage' })
+  await expect(setup(['--gcs', 'abc', '--s3', 'abc'])).rejects.toMatchObject({ code: 'usage' })
 })
 
 test('only a policy can leave a bucket unlisted', async () => {

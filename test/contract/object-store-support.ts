@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { NewObject, ObjectStore, StoredPage } from '../../src/deploy/store.ts'
+import type { NewObject, ObjectStore, StoredHead, StoredPage } from '../../src/deploy/store.ts'
 import { type ErrorCode, isRegistrishError, type Side } from '../../src/errors.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -29,6 +29,12 @@ export interface StoreTraits {
   readonly racy?: boolean
   /** Bytes of what it sends or copies in several pieces. Default 17 MiB. */
   readonly large?: number
+  /** Keeps no `Cache-Control`, and says so. Default false. */
+  readonly noCacheControl?: boolean
+  /** Keeps no headers at all, and says so. Default false. */
+  readonly noHeaders?: boolean
+  /** Holds no object whose key ends in "/", since those are folders. Default false. */
+  readonly noFolderKeys?: boolean
   /** It was opened to write objects with an access list, and {@link OpenedStore.acl} tells it. Default false. */
   readonly asksForAcl?: boolean
 }
@@ -40,6 +46,15 @@ export const LARGE: number = 17 * 1024 * 1024
 
 export const JSON_TYPE = 'application/vnd.oci.image.manifest.v1+json'
 export const FOREVER = 'public, max-age=31536000, immutable'
+
+/** The headers that a store tells of what was written with these. */
+export function servedWith(
+  { contentType, cacheControl }: Pick<NewObject, 'contentType' | 'cacheControl'>,
+  { noCacheControl = false, noHeaders = false }: StoreTraits,
+): Partial<StoredHead> {
+  if (noHeaders) return { keepsNoHeaders: true }
+  return noCacheControl ? { contentType, keepsNoCacheControl: true } : { contentType, cacheControl }
+}
 
 /** Bytes that nobody has written before: those of a large object are new every million bytes only, which is quicker. */
 export function bytesOf(size: number): Buffer {

@@ -14,6 +14,7 @@ import {
   type OpenStore,
   read,
   type StoreTraits,
+  servedWith,
 } from './object-store-support.ts'
 
 /** Makes an object of a file or of memory. */
@@ -26,7 +27,8 @@ const makes: readonly (readonly [string, Make])[] = [
 const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
 
 /** Writes without a condition. */
-export function putTests(open: OpenStore, { large = LARGE }: StoreTraits): void {
+export function putTests(open: OpenStore, traits: StoreTraits): void {
+  const { large = LARGE } = traits
   const sizes = [0, 1, 70_000, large]
   const cases = makes.flatMap(([from, make]) => sizes.map(size => ({ from, make, size })))
 
@@ -48,8 +50,7 @@ export function putTests(open: OpenStore, { large = LARGE }: StoreTraits): void 
     const bytes = bytesOf(size)
     const second = await store.put(await madeOf('v2/a', bytes))
     expect(second).not.toBe(first)
-    const { contentType, cacheControl } = made('', '')
-    expect(await store.head('v2/a')).toEqual({ size, etag: second, contentType, cacheControl })
+    expect(await store.head('v2/a')).toEqual({ size, etag: second, ...servedWith(made('', ''), traits) })
     expect((await read(store, 'v2/a'))?.equals(bytes)).toBe(true)
   })
 

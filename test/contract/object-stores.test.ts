@@ -1,8 +1,12 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { openDirectoryStore } from '../../src/deploy/directory/store.ts'
 import { openS3Store, type S3Options } from '../../src/deploy/s3/store.ts'
 import type { ObjectStore } from '../../src/deploy/store.ts'
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../support/s3-server.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { describeObjectStore } from './object-store.ts'
 import { expectCode, keysOf, made, type OpenedStore } from './object-store-support.ts'
 
@@ -21,6 +25,17 @@ const openMemory =
 describeObjectStore('a store in memory', openMemory(), { large, asksForAcl: true })
 const odd = openMemory({ pageSize: 3, etags: 'opaque' })
 describeObjectStore('a store in memory with pages of three and opaque etags', odd, { large })
+
+const openFolder = async (): Promise<OpenedStore> => {
+  const folder = join(await makeTemporaryFolder(), 'folder')
+  const left = (): number => {
+    const place = join(folder, '.registrish/incoming')
+    return existsSync(place) ? readdirSync(place).length : 0
+  }
+  return { store: openDirectoryStore(folder), uploads: async () => left() }
+}
+
+describeObjectStore('a folder', openFolder, { large, noKeyBelowKey: true, noHeaders: true, noFolderKeys: true })
 
 interface OpenedS3 extends OpenedStore {
   readonly server: S3Server

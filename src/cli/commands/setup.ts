@@ -4,8 +4,11 @@ import type { Provider } from '../../deploy/s3/setup-provider.ts'
 import type { S3Target } from '../../deploy/s3/target.ts'
 import { RegistrishError } from '../../errors.ts'
 import { isOn, textOf } from '../arguments.ts'
+import { runAzureSetup } from '../azure-setup.ts'
 import type { Arguments, Command, RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
+import { AZURE_FLAGS } from '../targets/azure.ts'
+import { gcs, gcsAsS3 } from '../targets/gcs.ts'
 import { bucketOf, S3_FLAGS } from '../targets/s3.ts'
 
 /** `registrish setup`. */
@@ -15,10 +18,13 @@ export const setup: Command = {
   details: [
     'Say what a bucket of S3, or of a store like it, needs so that anyone can pull from it: a policy that lets anyone read v2/ and nothing else, pages for what is missing, rules for browsers, an end for uploads that were cut off. What is printed is a script for a shell.',
     "With --apply it is done, with credentials as AWS' own tools take them. A policy or rules that are there already are kept, and ours joined to them; what cannot be joined is left as it is and told. Doing it twice changes nothing.",
+    'With --azure: the same for the static website of a storage account of Azure, as commands of az; with --apply the website is switched on and its container made.',
   ],
   positionals: [],
   flags: [
     ...S3_FLAGS,
+    gcs.flags[0],
+    ...AZURE_FLAGS,
     {
       name: 'provider',
       type: 'string',
@@ -40,12 +46,16 @@ export const setup: Command = {
       text: 'a private one with CloudFront before it',
     },
     { line: 'registrish setup --s3 my-registry --s3-endpoint https://s3.fr-par.scw.cloud', text: 'another store' },
+    { line: 'registrish setup --gcs my-registry', text: 'a bucket of Google Cloud Storage' },
+    { line: 'registrish setup --azure myregistry', text: 'the website of a storage account' },
   ],
   run: runSetup,
 }
 
 async function runSetup(args: Arguments, context: RunContext): Promise<number> {
-  const target = bucketOf(args)
+  const isAzure = AZURE_FLAGS.some(({ name }) => args[name] !== undefined)
+  if (isAzure) return runAzureSetup(args, context)
+  const target = bucketOf(gcsAsS3(args))
   const unlisted = isOn(args, 'unlisted')
   const provider = providerOf(target, textOf(args, 'provider'))
   if (unlisted && !provider.parts.includes('policy')) {

@@ -1,11 +1,29 @@
 import { RegistrishError } from '../../errors.ts'
 import { textOf } from '../arguments.ts'
 import type { Arguments, Flag } from '../command.ts'
+import { azure } from './azure.ts'
+import { bunny } from './bunny.ts'
+import { cloudflarePages } from './cloudflare-pages.ts'
+import { directory } from './directory.ts'
+import { firebase } from './firebase.ts'
+import { gcs } from './gcs.ts'
+import { netlify } from './netlify.ts'
 import { s3 } from './s3.ts'
 import type { DeployTarget, StoreTarget, TargetKind } from './target.ts'
+import { vercel } from './vercel.ts'
 
 /** Every kind of place that can be deployed to: a new one is one more line. */
-const TARGETS: readonly TargetKind[] = [s3]
+const TARGETS: readonly TargetKind[] = [
+  s3,
+  azure,
+  gcs,
+  bunny,
+  directory,
+  netlify,
+  cloudflarePages,
+  firebase,
+  vercel,
+]
 
 /** The flags that say where to. */
 export const TARGET_FLAGS: readonly Flag[] = TARGETS.flatMap(({ flags }) => flags)
@@ -13,7 +31,7 @@ export const TARGET_FLAGS: readonly Flag[] = TARGETS.flatMap(({ flags }) => flag
 /** The place that the flags name. @throws RegistrishError `usage` where they name none or several, or it makes no sense. */
 export function targetOf(args: Arguments): DeployTarget {
   const named = TARGETS.flatMap(kind => {
-    const value = textOf(args, kind.flags[0].name)
+    const value = valueOf(args, kind.flags[0])
     return value === undefined ? [] : [{ kind, value }]
   })
   const [only, ...others] = named
@@ -46,6 +64,10 @@ function checkForeign(args: Arguments, chosen: TargetKind): void {
     if (foreign !== undefined)
       throw new RegistrishError('usage', `--${foreign.name} is about --${kind.flags[0].name}`, { hint: 'leave it out' })
   }
+}
+
+function valueOf(args: Arguments, { name, optional }: Flag): string | undefined {
+  return optional === true && args[name] === '' ? '' : textOf(args, name)
 }
 
 function flagOf({ flags: [{ name, value }] }: TargetKind): string {

@@ -116,17 +116,19 @@ export const CLOUDS: readonly Provider[] = [
   },
   {
     name: 'gcs',
-    title: 'Google Cloud Storage, XML API',
-    documentation: 'https://cloud.google.com/storage/docs/interoperability',
+    title: 'Google Cloud Storage',
+    documentation: 'https://cloud.google.com/storage/docs/access-control/making-data-public',
     endpoint: 'https://storage.googleapis.com',
     hosts: /^storage\.googleapis\.com$/,
     region: 'auto',
     parts: [],
+    deploy: 'registrish deploy --gcs {bucket}',
     steps: [
       {
         name: 'bucket',
-        why: 'the bucket',
-        command: 'gcloud storage buckets create gs://{bucket} --uniform-bucket-level-access',
+        why: 'the bucket; deleted objects are not kept and paid for a week more',
+        command:
+          'gcloud storage buckets create gs://{bucket} --uniform-bucket-level-access --no-public-access-prevention --soft-delete-duration=0',
       },
       {
         name: 'access',
@@ -135,16 +137,19 @@ export const CLOUDS: readonly Provider[] = [
           'gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=allUsers --role=roles/storage.objectViewer',
       },
       {
-        name: 'key',
-        why: 'an HMAC key for deploy: its two parts are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-        command: 'gcloud storage hmac create SERVICE-ACCOUNT',
+        name: 'deployer',
+        why: 'whoever deploys may read, write and delete objects',
+        command:
+          'gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:NAME@PROJECT.iam.gserviceaccount.com --role=roles/storage.objectUser',
       },
     ],
     proven: 'documented',
     notes: [
-      { text: 'the access of a bucket is uniform: leave --s3-acl away' },
-      { text: 'a PUT heeds no If-None-Match: two deploys at the same time may lose tags of one another' },
-      { text: 'where public access is prevented for a project or an organisation, that is to be let go first' },
+      { text: 'deploy --gcs speaks its own API, which keeps conditions; --s3 with HMAC keys does too, without them' },
+      {
+        text: 'credentials are found as its own tools find them: gcloud auth application-default login, GOOGLE_APPLICATION_CREDENTIALS',
+      },
+      { text: 'where an organisation prevents public access, that is to be let go first' },
       WHOLE_BUCKET,
     ],
   },

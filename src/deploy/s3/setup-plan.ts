@@ -67,7 +67,8 @@ export function planSetup(
       ...parts.map(part => partStep(part, { ...place, unlisted })),
       ...(provider.deployer === undefined ? [] : [deployerStep(fill(provider.deployer), place)]),
     ],
-    deploy: deployLine(target, provider, { endpoint, region, host }),
+    deploy:
+      provider.deploy === undefined ? deployLine(target, provider, { endpoint, region, host }) : fill(provider.deploy),
     host,
     notes: [...target.notes.map(text => ({ text })), ...(unlisted ? [UNLISTED] : []), ...provider.notes],
   }

@@ -36,6 +36,8 @@ export interface Provider {
   readonly region: string
   /** Host that clients pull from where it is not one below the endpoint, so that `deploy` must be told it. */
   readonly host?: string
+  /** The command that takes a tree there, where it is not by S3's API. `{bucket}` stands for its name. */
+  readonly deploy?: string
   /** What of S3's API the provider knows and a registry needs there. */
   readonly parts: readonly BucketPart[]
   /** Objects are made public one by one: `deploy` needs --s3-acl public-read. */

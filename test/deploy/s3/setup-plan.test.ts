@@ -34,7 +34,7 @@ describe.each(PROVIDERS.map(provider => [provider.name, provider] as const))('%s
     expect(text.replace(/\$\{?\w/g, '')).not.toMatch(/\{(?:bucket|region|host|index|missing|endpoint)\}|undefined/)
     expect(plan.documentation).toMatch(/^https:/)
     expect(plan.deploy).toMatch(
-      /^registrish deploy --s3 my-registry(?: --(?:s3-endpoint|s3-region|url) \S+| --s3-acl public-read)*$/,
+      /^registrish deploy --(?:gcs my-registry$|s3 my-registry)(?: --(?:s3-endpoint|s3-region|url) \S+| --s3-acl public-read)*$/,
     )
     expect(plan.notes.length).toBeGreaterThan(0)
   })
@@ -46,7 +46,7 @@ describe.each(PROVIDERS.map(provider => [provider.name, provider] as const))('%s
   test('gives deploy what it takes', () => {
     const [, endpoint] = / --s3-endpoint (\S+)/.exec(plan.deploy) ?? []
     const target = targetOf({ endpoint })
-    if (endpoint === undefined) expect(['aws', 'cloudfront']).toContain(name)
+    if (endpoint === undefined) expect(['aws', 'cloudfront', 'gcs']).toContain(name)
     else expect(providerOf(target).name).toBe(['minio', 'garage', 'other'].includes(name) ? 'other' : name)
   })
 

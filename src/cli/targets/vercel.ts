@@ -1,0 +1,16 @@
+import { siteTarget } from './site-target.ts'
+import type { TargetKind } from './target.ts'
+
+/** Projects of Vercel. */
+export const vercel: TargetKind = {
+  flags: [
+    {
+      name: 'vercel',
+      type: 'string',
+      value: '[PROJECT]',
+      optional: true,
+      describe: 'project of Vercel; left out: the one that vercel link chose in vercel/. Its program publishes it',
+    },
+  ],
+  parse: value => siteTarget('vercel', value),
+}

@@ -1,0 +1,101 @@
+import { isRecord } from '../../oci/descriptor.ts'
+import type { SiteProgram } from './program.ts'
+
+/** Of `netlify-cli`. What it publishes is hashed and only sent where it is new. */
+const netlify: SiteProgram = {
+  name: 'netlify',
+  install: 'install it: npm install netlify-cli@26 (Node 20; later versions want Node 22)',
+  login: 'to log in: netlify login, or set NETLIFY_AUTH_TOKEN; to choose the site: name it, or netlify link',
+  folder: '',
+  talks: false,
+  runs: site => [
+    [
+      'deploy',
+      '--prod',
+      '--no-build',
+      '--dir',
+      'netlify/site',
+      '--json',
+      ...(site === undefined ? [] : ['--site', site]),
+    ],
+  ],
+  // A site may be named by its id, which says nothing of its address.
+  hostOf: site => (site === undefined || UUID.test(site) ? undefined : `${site}.netlify.app`),
+  readUrl(output) {
+    const answer = parseJson(output)
+    return isRecord(answer) && typeof answer['url'] === 'string' ? answer['url'] : undefined
+  },
+}
+
+/** Of `wrangler`. A name that was taken gets an ending in its address, which the program names. */
+const cloudflarePages: SiteProgram = {
+  name: 'wrangler',
+  install: 'install it: npm install wrangler@4',
+  login: 'to log in: wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID',
+  folder: '',
+  talks: true,
+  runs: site => [['pages', 'deploy', 'cloudflare-pages/site', ...(site === undefined ? [] : ['--project-name', site])]],
+  hostOf: site => (site === undefined ? undefined : `${site}.pages.dev`),
+  readUrl(output) {
+    const host = /https:\/\/[a-z0-9-]+\.([a-z0-9-]+\.pages\.dev)\b/.exec(output)?.[1]
+    return host === undefined ? undefined : `https://${host}`
+  },
+}
+
+/** Of `firebase-tools`. */
+const firebase: SiteProgram = {
+  name: 'firebase',
+  install: 'install it: npm install firebase-tools',
+  login: 'to log in: firebase login, or set GOOGLE_APPLICATION_CREDENTIALS',
+  folder: '',
+  talks: true,
+  runs: site => [
+    [
+      ...['deploy', '--only', 'hosting', ...(site === undefined ? [] : ['--project', site])],
+      ...['--config', 'firebase/firebase.json', '--non-interactive'],
+    ],
+  ],
+  hostOf: site => (site === undefined ? undefined : `${site}.web.app`),
+  readUrl: output => /Hosting URL: (https:\/\/\S+)/.exec(output)?.[1],
+}
+
+/** Of `vercel`, which prints the address of one deployment only, not that of the project. */
+const vercel: SiteProgram = {
+  name: 'vercel',
+  install: 'install it: npm install vercel',
+  login: 'to log in: vercel login, or set VERCEL_TOKEN; to choose the project: name it, or vercel link in vercel/',
+  folder: 'vercel',
+  talks: false,
+  runs: site => [
+    ...(site === undefined ? [] : [['link', '--yes', '--project', site]]),
+    ['deploy', '--prebuilt', '--prod', '--archive=tgz', '--yes'],
+  ],
+  hostOf: () => undefined,
+  readUrl: () => undefined,
+}
+
+/** The programs by the name of the host whose sites they publish, as its emitter bears it. */
+const PROGRAMS: Readonly<Record<string, SiteProgram>> = {
+  netlify,
+  'cloudflare-pages': cloudflarePages,
+  firebase,
+  vercel,
+}
+
+/** The program that publishes sites of a host. */
+export function programOf(host: string): SiteProgram {
+  const program = Object.hasOwn(PROGRAMS, host) ? PROGRAMS[host] : undefined
+  if (program === undefined) throw new TypeError(`no program publishes sites for ${host}`)
+  return program
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** undefined where it is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

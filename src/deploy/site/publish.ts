@@ -1,0 +1,115 @@
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { abortedError, RegistrishError } from '../../errors.ts'
+import type { CallOptions } from '../../oci/source.ts'
+import { findProgram } from './find-program.ts'
+import type { SiteProgram } from './program.ts'
+
+/** What is published, and how. */
+export interface PublishOptions extends CallOptions {
+  /** The tree's root, absolute. */
+  readonly root: string
+  /** The site as the program knows it; default: the one that it was linked with. */
+  readonly site?: string
+  /** Told of what the program says, line by line. */
+  readonly onLine?: (line: string) => void
+  /** Default: the process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: the process's. */
+  readonly cwd?: string
+}
+
+/** Finds the program before anything is made for it. @throws RegistrishError `tool-missing`. */
+export async function findPublisher(program: SiteProgram, options: PublishOptions): Promise<string> {
+  const { root, env = process.env, cwd = process.cwd() } = options
+  return findProgram(program, { path: env['PATH'], folders: [root, cwd] })
+}
+
+/**
+ * Has a program publish a site that is there as files, without a shell; returns the URL that it names, if any.
+ * @throws RegistrishError `tool-missing`, `tool-failed` with its last words, or `aborted` once it has been stopped.
+ */
+export async function publishSite(program: SiteProgram, options: PublishOptions): Promise<string | undefined> {
+  const file = await findPublisher(program, options)
+  let output = ''
+  for (const args of program.runs(options.site)) output = await run(file, { program, args }, options)
+  return program.readUrl(output)
+}
+
+interface Run {
+  readonly program: SiteProgram
+  readonly args: readonly string[]
+}
+
+/** One run; returns its standard output. */
+async function run(file: string, { program, args }: Run, options: PublishOptions): Promise<string> {
+  const { root, signal, env = process.env, onLine = () => {} } = options
+  if (signal?.aborted === true) throw abortedError(signal.reason)
+  const { execa } = await import('execa')
+  const running = execa(file, [...args], {
+    cwd: join(root, program.folder),
+    env: { ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    maxBuffer: MOST_OUTPUT,
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+  })
+  const pass = async (lines: AsyncIterable<string>): Promise<void> => {
+    for await (const line of lines) {
+      const text = cleanLine(line)
+      if (text !== '') onLine(text)
+    }
+  }
+  const telling = [pass(running.iterable({ from: 'stderr' })), program.talks ? pass(running.iterable()) : undefined]
+  // What a run fails with is in its result.
+  await Promise.allSettled(telling)
+  const result = await running
+  if (!result.failed) return stripVTControlCharacters(result.stdout)
+  if (result.isCanceled) throw abortedError(signal?.reason)
+  throw failure(program, args, { said: [result.stderr, result.stdout], cause: result.cause, status: result.exitCode })
+}
+
+interface Failure {
+  readonly said: readonly string[]
+  readonly status: number | undefined
+  readonly cause: unknown
+}
+
+function failure(
+  { name, login }: SiteProgram,
+  args: readonly string[],
+  { said, status, cause }: Failure,
+): RegistrishError {
+  const words = said.map(lastWords).find(text => text !== '') ?? 'it said nothing'
+  const verb = args.filter(word => !word.startsWith('-')).slice(0, name === 'wrangler' ? 2 : 1)
+  const end = status === undefined ? 'did not end by itself' : `failed with exit code ${status}`
+  return new RegistrishError('tool-failed', `${[name, ...verb].join(' ')} ${end}: ${words}`, {
+    hint: login,
+    side: 'target',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** The last lines of what was said. */
+function lastWords(text: string): string {
+  const lines = text.split('\n').map(cleanLine)
+  const words = lines
+    .filter(line => line !== '')
+    .slice(-WORDS)
+    .join('; ')
+  return words.length > MOST_WORDS ? `…${words.slice(-MOST_WORDS)}` : words
+}
+
+/** A line without colours and frames. */
+function cleanLine(line: string): string {
+  return stripVTControlCharacters(line)
+    .replace(/[\u2500-\u257f]+/g, ' ')
+    .trim()
+}
+
+/** How much of each stream is kept, in characters. */
+const MOST_OUTPUT = 16_000_000
+/** Lines and characters of last words. */
+const WORDS = 3
+const MOST_WORDS = 600
