@@ -1,8 +1,8 @@
 import { formatApiError } from '../oci/api-error.ts'
-import { isManifestType } from '../oci/media-types.ts'
-import type { Route, RouteFamily, RouteKind } from '../tree/route.ts'
-import type { EmittedLink, LinkFarm, TextFile } from './emitter.ts'
-import { fallbackFiles, manifestOf } from './route-parts.ts'
+import type { RouteFamily, RouteKind } from '../tree/route.ts'
+import type { LinkFarm, TextFile } from './emitter.ts'
+import { entryLinks } from './entry-links.ts'
+import { fallbackFiles } from './route-parts.ts'
 
 /** Where Apache's links stand, below the web root. */
 export const LINKS = '/apache/links'
@@ -19,8 +19,7 @@ export function fallbackPath(kind: RouteKind): string {
 }
 
 /**
- * `app:/<type>:<subtype>/<digest>` is the manifest itself: where it stands says its media type, and a digest has no extension that mod_mime could take for anything.
- * `app:/latest` is a small file that says which of them the tag names, since Apache cannot tell where a symbolic link leads; so is `app:/<digest>` for other than the four usual types.
+ * {@link entryLinks} in a folder `app:`: a digest has no extension that mod_mime could take for anything, and Apache cannot tell where a symbolic link leads.
  */
 export const apacheFarm: LinkFarm = {
   folder: LINKS.slice(1),
@@ -29,13 +28,5 @@ export const apacheFarm: LinkFarm = {
     yield { type: 'text', path: READ_ONLY, text: formatApiError('UNSUPPORTED') }
     yield* fallbackFiles(families, apacheFarm.folderOf(''))
   },
-  *links(route: Route): Generator<EmittedLink> {
-    const manifest = manifestOf(route)
-    if (manifest === undefined) return
-    const { kind, repository, reference, digest, type, mediaType, file } = manifest
-    const folder = apacheFarm.folderOf(repository)
-    yield { type: 'link', path: `${folder}/${type}/${digest}`, to: file, digest }
-    if (kind === 'tag' || !isManifestType(mediaType))
-      yield { type: 'text', path: `${folder}/${reference}`, text: `${type}/${digest}\n` }
-  },
+  links: route => entryLinks(apacheFarm.folderOf(route.repository ?? ''), route),
 }

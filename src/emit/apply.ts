@@ -14,7 +14,9 @@ import { type FarmContent, refreshFarm } from './farm.ts'
 import { flushLinks } from './flush-links.ts'
 import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
 import { isInUse, readMarker } from './marker.ts'
+import { refuseWithoutHeaders, WITHOUT_HEADERS } from './without-headers.ts'
 import { refuseForeign, writeFiles } from './write-files.ts'
+import { flushMarker, refuseForeignSite, writeSite } from './write-site.ts'
 
 /** A host to emit for. Options left out are those it was emitted with before, else the defaults. */
 export interface HostRequest {
@@ -28,12 +30,14 @@ export interface HostResult {
   readonly title: string
   /** All options, as they are recorded now. */
   readonly options: EmitOptions
-  /** Root-relative paths of the files that were written; links are only counted. */
+  /** Root-relative paths of the files that were printed; links, and the documents of a site, are only counted. */
   readonly changed: readonly string[]
-  /** How many links were made, moved or removed. */
+  /** How many of those were made, moved or removed. */
   readonly links: number
   /** What the host cannot do, though it was emitted for. */
   readonly warnings: readonly EmitProblem[]
+  /** What nothing here has proven of this host, and why. */
+  readonly unproven?: string
   /** What makes a server use the files, where the host was not in use before. */
   readonly setup?: string
   /** The command that makes what changed take effect; undefined where none is needed. */
@@ -51,14 +55,18 @@ export interface RefreshOptions extends CallOptions {
 /**
  * Writes what the hosts named need to serve a tree, its documents included; without any, for all hosts in use. All options and owners of files are
  * looked at before the first file is written.
- * @throws RegistrishError `usage` for an unknown host or option or where there is nothing to do, `conflict` where a file is someone's own, `name-invalid` and `limit` where the host cannot hold the tree.
+ * @throws RegistrishError `usage` for an unknown host or option or where there is nothing to do, `conflict` where a file is someone's own, `name-invalid` and `limit` where the host cannot hold the tree, `unsupported` where it can hold none.
  */
 export async function emitHosts(
   tree: ReadonlyTree,
   requests: readonly HostRequest[],
   options: CallOptions = {},
 ): Promise<readonly HostResult[]> {
-  for (const { name } of requests) findEmitter(name)
+  for (const { name } of requests) {
+    const refused = WITHOUT_HEADERS.find(host => host.name === name)
+    if (refused === undefined) findEmitter(name)
+    else await refuseWithoutHeaders(refused, createRouteTable(tree), options)
+  }
   return withLock(tree, options, async () => {
     const jobs =
       requests.length === 0
@@ -209,17 +217,18 @@ async function prepare(root: string, { emitter, options }: Job, table: RouteTabl
   const files: EmittedFile[] = []
   for await (const file of emitter.emit(table, options)) files.push(file)
   await refuseForeign(root, emitter, files)
+  refuseForeignSite(root, emitter, new Set(files.map(({ path }) => path)))
   return { emitter, options, files, warnings }
 }
 
 /** Links first: a server that is told to read a new configuration finds all that it names. */
 async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
-  const { emitter, options, files } = prepared
-  const { name, title, farm } = emitter
+  const { emitter, options } = prepared
+  const { name, title, farm, site, unproven } = emitter
   const setup = isInUse(content.root, emitter) ? undefined : emitter.setup?.(options)
-  const { links, warnings } = await refreshFarm(prepared, content)
-  const changed = await writeFiles(content.root, emitter, { files, options })
-  const touched = [...changed, ...(farm === undefined || links === 0 ? [] : [farm.folder])]
+  const { links, warnings, changed } = await write(prepared, content)
+  const folder = farm?.folder ?? site?.folder
+  const touched = [...changed, ...(folder === undefined || links === 0 ? [] : [folder])]
   const reload = touched.length === 0 ? undefined : emitter.reload?.(options, touched)
   return {
     name,
@@ -228,7 +237,27 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
     changed,
     links,
     warnings: [...prepared.warnings, ...warnings],
+    ...(unproven === undefined ? {} : { unproven }),
     ...(setup === undefined ? {} : { setup }),
     ...(reload === undefined ? {} : { reload }),
   }
+}
+
+type Written = Pick<HostResult, 'links' | 'warnings' | 'changed'>
+
+/** A site that a kill leaves half made must be known as ours: the first line of its marker says so before anything else is there. */
+async function write(prepared: Prepared, content: FarmContent): Promise<Written> {
+  const { emitter, options, files } = prepared
+  const { root, table } = content
+  if (emitter.site === undefined) {
+    const { links, warnings } = await refreshFarm(prepared, content)
+    return { links, warnings, changed: await writeFiles(root, emitter, { files, options }) }
+  }
+  if (!isInUse(root, emitter)) {
+    await writeFiles(root, emitter, { files: [{ path: emitter.marker, chunks: [] }], options })
+    await flushMarker(root, emitter)
+  }
+  const printed = new Set(files.map(({ path }) => path))
+  const links = await writeSite(prepared, { root, table, printed })
+  return { links, warnings: [], changed: await writeFiles(root, emitter, { files, options }) }
 }

@@ -3,7 +3,6 @@ import { checkRoutes } from './check-routes.ts'
 import type { EmitProblem } from './emitter.ts'
 import { differ } from './netlify-headers.ts'
 import { createSurveyor, type RepositorySurvey, type Survey } from './netlify-survey.ts'
-import { NOT_FOUND } from './netlify-text.ts'
 import { referenceOf } from './route-parts.ts'
 
 /** Files in one folder (Netlify, "Deploy"). */
@@ -27,10 +26,18 @@ export async function* checkNetlify(table: RouteTable): AsyncGenerator<EmitProbl
     },
   })
   const survey = surveyor.finish()
+  yield* refusePool(survey)
   for (const repository of survey.repositories) yield* refuseRepository(repository)
-  yield* refuseNames(new Set(survey.repositories.map(({ repository }) => repository)))
   yield* warnOfRules(survey)
   yield* warnOfFiles(survey)
+}
+
+function* refusePool({ blobs }: Survey): Generator<EmitProblem> {
+  if (blobs > MOST_FILES)
+    yield refuse(
+      `the images have ${format(blobs)} blobs, which stand in one folder, and Netlify takes ${format(MOST_FILES)} files in a folder`,
+      'remove some of them, spread the repositories over several sites, or choose another host',
+    )
 }
 
 function* refuseRepository({ repository, files, alike }: RepositorySurvey): Generator<EmitProblem> {
@@ -50,29 +57,13 @@ function* refuseRepository({ repository, files, alike }: RepositorySurvey): Gene
   }
 }
 
-/** Names that would stand where Netlify looks for something else: a file at the path that is asked for wins over the rule that rewrites it. */
-function* refuseNames(names: ReadonlySet<string>): Generator<EmitProblem> {
-  const hint = 'fetch it under another name with --as, and remove it under this one'
-  for (const name of names) {
-    if (name.startsWith('v2/') && names.has(name.slice('v2/'.length)))
-      yield refuse(`${name} would be served where ${name.slice('v2/'.length)} is asked for`, hint)
-    if (`/${name}/`.startsWith(`${NOT_FOUND}/`)) yield refuse(`${name} stands where Netlify looks for a page`, hint)
-  }
-}
-
 function* warnOfRules({ repositories }: Survey): Generator<EmitProblem> {
   const rules = sum(repositories.map(repository => repository.rules))
   const bytes = sum(repositories.map(repository => repository.bytes))
-  const redirects = sum(repositories.map(repository => repository.redirects))
   if (rules > MANY_RULES || bytes > MANY_BYTES)
     yield warn(
       `${format(sum(repositories.map(({ files }) => files.manifests)))} tags and digests need ${format(rules)} header rules, ${megabytes(bytes)}: no limit is published, but above ${format(MANY_RULES)} rules the time that its tool takes to read them grows with their square, and deploys with ${megabytes(MANY_BYTES)} are known to have failed`,
       'try it with a draft (netlify deploy without --prod); remove tags, spread the repositories over several sites, or choose another host',
-    )
-  if (redirects > MANY_RULES)
-    yield warn(
-      `${format(redirects)} lists of referrers and manifests without a file of their digest's name need as many redirects: Netlify advises against ${format(MANY_RULES)} or more, and too many make a deploy fail`,
-      'registrish verify --repair makes those files; fetch without --referrers, or choose another host',
     )
 }
 

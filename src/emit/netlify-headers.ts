@@ -1,17 +1,8 @@
 import { JSON_TYPE } from '../oci/media-types.ts'
-import { versionPath } from '../tree/layout.ts'
 import type { Route, RouteFamily, RouteKind, RouteTable } from '../tree/route.ts'
 import { byRepository } from './by-repository.ts'
-import {
-  ascending,
-  depthOf,
-  formatRedirect,
-  NO_REFERRERS,
-  NOT_FOUND,
-  namePlaceholders,
-  rewritten,
-  servedPath,
-} from './netlify-text.ts'
+import { netlifyPages, POOL } from './netlify-paths.ts'
+import { ascending, depthOf, namePlaceholders } from './netlify-text.ts'
 import { familyOf, sharedHeaders } from './route-parts.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -22,14 +13,12 @@ const LEFT_OUT = new Set(['etag'])
 /** What the rules of both files depend on besides the manifests, found while those are printed, so that the table is read once. */
 export interface Findings {
   readonly depths: Set<number>
-  /** Lines of `_redirects` for single paths. */
-  readonly redirects: string[]
   complete: boolean
 }
 
 /**
  * The rules of `_headers`, in the order of the table, a repository at a time. No two rules that match one request give a header different values, so that
- * nothing depends on how Netlify merges them; and each stands for the path that is asked for and for the rewritten one, since it is not documented which of them rules are matched with.
+ * nothing depends on how Netlify merges them; and what is rewritten has rules for the path that is asked for and for the rewritten one, since it is not documented which of them rules are matched with.
  */
 export async function* formatHeaders(table: RouteTable, findings: Findings): AsyncGenerator<string> {
   const { families } = table
@@ -37,7 +26,6 @@ export async function* formatHeaders(table: RouteTable, findings: Findings): Asy
   yield '\n# Manifests: values are literal, so each tag and each digest needs rules of its own.\n'
   for await (const [repository, routes] of byRepository(table.routes())) {
     findings.depths.add(depthOf(repository))
-    for (const redirect of routes.map(formatRedirect)) if (redirect !== undefined) findings.redirects.push(redirect)
     yield* formatManifests(routes.filter(isManifest), families)
   }
   yield formatFamilies(families, ascending(findings.depths))
@@ -60,7 +48,7 @@ export function* formatManifests(manifests: readonly Route[], families: readonly
     const { 'Docker-Content-Digest': digest, ...others } = without(route.headers, common)
     const headers =
       digest === undefined || ambiguous.has(route) ? others : { ...others, 'Docker-Content-Digest': digest }
-    for (const path of [route.path, rewritten(route.path)]) yield formatRule(path, headers)
+    yield formatRule(route.path, headers)
   }
 }
 
@@ -82,22 +70,22 @@ export function differ(routes: readonly Route[], key: 'digest' | 'mediaType'): b
   return new Set(routes.map(route => route[key])).size > 1
 }
 
-/** One rule for each kind and depth of name. A rewritten path is a level less deep than what was asked for, so a name one component longer stands for both. */
+/** One rule for each kind and depth of name, and for the files that rules of `_redirects` lead to. */
 function formatFamilies(families: readonly RouteFamily[], depths: readonly number[]): string {
   const print = (kind: RouteKind, path: string): string => formatRule(path, familyHeaders(families, kind))
-  const both = ascending(depths.flatMap(depth => [depth, depth + 1]))
-  const names = both.map(depth => `/${namePlaceholders(depth)}`)
+  const names = depths.map(depth => `/v2/${namePlaceholders(depth)}`)
   return [
     '\n# Blobs, which a digest names: the header that says it could not be the same for all of them.\n',
-    ...names.map(name => print('blob', `${name}/blobs/:digest`)),
+    ...[...names.map(name => `${name}/blobs/:digest`), `${POOL}/*`].map(path => print('blob', path)),
     '\n# Documents.\n',
-    ...['/v2/', servedPath(versionPath)].map(path => print('version', path)),
-    ...['/v2/_catalog', '/_catalog'].map(path => print('catalog', path)),
+    ...['/v2/', netlifyPages.version].map(path => print('version', path)),
+    print('catalog', '/v2/_catalog'),
     ...names.map(name => print('tags', `${name}/tags/list`)),
-    ...names.map(name => print('referrers', `${name}/referrers/:digest`)),
-    print('referrers', NO_REFERRERS),
+    ...[...names.map(name => `${name}/referrers/:digest`), netlifyPages.noReferrers].map(path =>
+      print('referrers', path),
+    ),
     '\n# What is not there.\n',
-    formatRule(NOT_FOUND, { 'Content-Type': JSON_TYPE, 'Cache-Control': 'no-store' }),
+    formatRule(netlifyPages.notFound, { 'Content-Type': JSON_TYPE, 'Cache-Control': 'no-store' }),
   ].join('')
 }
 

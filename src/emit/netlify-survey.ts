@@ -1,7 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { Route, RouteFamily } from '../tree/route.ts'
 import { formatManifests, isManifest, tagsAlike } from './netlify-headers.ts'
-import { formatRedirect } from './netlify-text.ts'
 import { referenceOf } from './route-parts.ts'
 
 /** Bytes; Netlify's terms reserve the right to refuse larger downloads. */
@@ -10,6 +9,8 @@ const LARGE = 10_000_000
 /** What matters to Netlify in a table, repository by repository. */
 export interface Survey {
   readonly repositories: readonly RepositorySurvey[]
+  /** How many blobs there are, each counted once. */
+  readonly blobs: number
   /** Blobs and manifests that are large, by digest: bytes. */
   readonly large: ReadonlyMap<Digest, number>
   /** Tags that end like pages, as `repository:tag`. */
@@ -20,12 +21,10 @@ export interface Survey {
 export interface RepositorySurvey {
   readonly repository: string
   /** Files by the folder they are in. */
-  readonly files: Readonly<Record<'manifests' | 'blobs' | 'referrers', number>>
+  readonly files: Readonly<Record<'manifests' | 'referrers', number>>
   /** Rules of its manifests in `_headers`, and their bytes. */
   readonly rules: number
   readonly bytes: number
-  /** Lines of `_redirects` for single paths. */
-  readonly redirects: number
   /** Tags that differ only by case, with what they name. */
   readonly alike: readonly (readonly Route[])[]
 }
@@ -36,9 +35,10 @@ export interface Surveyor {
   finish(): Survey
 }
 
-/** Starts a survey: only the routes of one repository are kept at a time. */
+/** Starts a survey: besides digests of blobs, only the routes of one repository are kept at a time. */
 export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
   const repositories: RepositorySurvey[] = []
+  const blobs = new Set<Digest>()
   const large = new Map<Digest, number>()
   const pages: string[] = []
   let current: { readonly repository: string; readonly routes: Route[] } | undefined
@@ -54,13 +54,14 @@ export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
         close()
         current = { repository, routes: [] }
       }
-      current?.routes.push(route)
+      if (kind === 'blob' && digest !== undefined) blobs.add(digest)
+      else current?.routes.push(route)
       if (size > LARGE && digest !== undefined) large.set(digest, size)
       if (kind === 'tag' && /\.html?$/i.test(path)) pages.push(`${repository}:${referenceOf(route)}`)
     },
     finish() {
       close()
-      return { repositories, large, pages }
+      return { repositories, blobs: blobs.size, large, pages }
     },
   }
 }
@@ -73,13 +74,11 @@ function describe(repository: string, routes: readonly Route[], families: readon
     rules += 1
     bytes += rule.length
   }
-  const ofKind = (wanted: Route['kind']): number => routes.filter(({ kind }) => kind === wanted).length
   return {
     repository,
-    files: { manifests: manifests.length, blobs: ofKind('blob'), referrers: ofKind('referrers') },
+    files: { manifests: manifests.length, referrers: routes.filter(({ kind }) => kind === 'referrers').length },
     rules,
     bytes,
-    redirects: routes.filter(route => formatRedirect(route) !== undefined).length,
     alike: tagsAlike(manifests),
   }
 }

@@ -1,14 +1,15 @@
 import { formatApiError } from '../oci/api-error.ts'
-import { netlifyPaths } from '../tree/layout.ts'
 import type { RouteTable } from '../tree/route.ts'
-import type { EmittedFile, Emitter } from './emitter.ts'
+import type { EmittedFile, Emitter, SiteFile } from './emitter.ts'
 import { checkNetlify, MOST_FILES } from './netlify-check.ts'
 import { type Findings, formatHeaders } from './netlify-headers.ts'
+import { netlifyPages, netlifyPaths, sitePath } from './netlify-paths.ts'
 import { formatRedirects } from './netlify-redirects.ts'
+import { routeFile } from './route-file.ts'
 import { familyOf } from './route-parts.ts'
 
 /**
- * Netlify publishes v2/ itself (netlify.toml says so), with rules in two files that stand there: what a file's name cannot say needs a rule for each tag and digest.
+ * Netlify publishes a folder made for it (netlify.toml names it), with rules in two files that stand there: what a file's name cannot say needs a rule for each tag and digest.
  * What it cannot keep: blobs have no Docker-Content-Digest, and a path that is not there is answered with a page that it serves as HTML, though it is JSON.
  */
 export const netlify: Emitter = {
@@ -19,21 +20,31 @@ export const netlify: Emitter = {
   options: [],
   marker: netlifyPaths.redirects,
   comment: '#',
-  reload: () => 'netlify deploy --prod --no-build --dir v2',
+  unproven:
+    'Netlify itself: its rules were judged by its documentation, and redirects and errors tried with `netlify dev`',
+  reload: () => 'registrish deploy --netlify SITE',
+  site: { folder: netlifyPaths.site, files: table => listFiles(table) },
   check: table => checkNetlify(table),
   async *emit(table) {
-    const findings: Findings = { depths: new Set(), redirects: [], complete: false }
-    yield { path: netlifyPaths.notFound, bare: true, chunks: [formatApiError('MANIFEST_UNKNOWN')] }
-    yield { path: netlifyPaths.noReferrers, bare: true, chunks: [noReferrers(table)] }
+    const findings: Findings = { depths: new Set(), complete: false }
     yield { path: netlifyPaths.headers, chunks: withHead(formatHeaders(table, findings)) }
     yield { path: netlifyPaths.redirects, chunks: withHead(formatRedirects(findings)) }
   },
 }
 
-function noReferrers({ families }: RouteTable): string {
-  const fallback = familyOf(families, 'referrers').fallback
+async function* listFiles(table: RouteTable): AsyncGenerator<SiteFile> {
+  const { fallback } = familyOf(table.families, 'referrers')
   if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
-  return new TextDecoder().decode(fallback)
+  const at = (path: string): string => `${netlifyPaths.site}${path}`
+  yield { path: at(netlifyPages.notFound), bytes: new TextEncoder().encode(formatApiError('MANIFEST_UNKNOWN')) }
+  yield { path: at(netlifyPages.noReferrers), bytes: fallback }
+  const pool = new Set<string>()
+  for await (const route of table.routes()) {
+    const path = sitePath(route)
+    if (pool.has(path)) continue
+    if (route.kind === 'blob') pool.add(path)
+    yield routeFile(route, at(path))
+  }
 }
 
 async function* withHead(rules: EmittedFile['chunks']): AsyncGenerator<string> {

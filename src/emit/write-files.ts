@@ -60,6 +60,11 @@ export function temporaryBeside(path: string): string {
   return join(dirname(path), `.${process.pid}.${basename(path).slice(0, 64)}~`)
 }
 
+/** Whether a file's name is one that {@link temporaryBeside} gives: left there by a kill. */
+export function isTemporary(name: string): boolean {
+  return /^\.[0-9]+\..*~$/s.test(name)
+}
+
 async function* withFirst(first: string, chunks: EmittedFile['chunks']): AsyncGenerator<string> {
   yield first
   yield* chunks

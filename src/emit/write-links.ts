@@ -25,11 +25,11 @@ import { basename, dirname, join, relative } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, systemCode } from '../errors.ts'
 import { algorithmOf, digestOf } from '../oci/digest.ts'
-import type { EmittedLink, HardLink, LinkFarm, SymbolicLink, TextFile } from './emitter.ts'
+import type { EmittedLink, HardLink, LinkFarm, SymbolicLink } from './emitter.ts'
 import { ensureFolder, temporaryBeside } from './write-files.ts'
 
 /** Links that are made before the event loop gets a turn: synchronous calls are several times cheaper than promises in such numbers. */
-const BATCH = 256
+export const BATCH = 256
 
 /** Where links go: a tree's root and the farm of one host. */
 export interface FarmPlace {
@@ -62,7 +62,8 @@ export async function writeLinks(
     if (link.type === 'link') await count(placeHardLink(root, link, present.has(link.path)))
   for (const link of wanted.values()) {
     if (link.type === 'symlink') await count(placeSymbolicLink(root, link, present.has(link.path)))
-    else if (link.type === 'text') await count(placeText(root, link, present.has(link.path)))
+    else if (link.type === 'text')
+      await count(placeBytes(root, { path: link.path, bytes: Buffer.from(link.text) }, present.has(link.path)))
   }
   for (const path of stale) await count(removeLink(root, path))
   if (stale.length > 0 || wanted.size === 0) removeEmptyFolders(root, folder, farm.folder)
@@ -79,11 +80,20 @@ export function removeStrayLinks({ root, farm }: FarmPlace, keep: ReadonlySet<st
 }
 
 /** Root-relative paths of everything below a folder that is not a folder, leaving out some folders. */
-function* listLinks(root: string, folder: string, except: ReadonlySet<string> = new Set()): Generator<string> {
+export function* listLinks(root: string, folder: string, except: ReadonlySet<string> = new Set()): Generator<string> {
   for (const entry of listEntries(join(root, folder))) {
     const path = `${folder}/${entry.name}`
     if (!entry.isDirectory()) yield path
     else if (!except.has(path)) yield* listLinks(root, path, except)
+  }
+}
+
+/** Root-relative paths of all folders below one, those within others first. */
+export function* listFolders(root: string, folder: string): Generator<string> {
+  for (const entry of listEntries(join(root, folder))) {
+    if (!entry.isDirectory()) continue
+    yield* listFolders(root, `${folder}/${entry.name}`)
+    yield `${folder}/${entry.name}`
   }
 }
 
@@ -97,19 +107,22 @@ function listEntries(folder: string): readonly Dirent[] {
 }
 
 /** False where the link is there already, or the file is not what it was when it was listed: whoever changed it lists it again. */
-function placeHardLink(root: string, { path, to, digest }: HardLink, present: boolean): boolean {
+export function placeHardLink(root: string, { path, to, digest }: Omit<HardLink, 'type'>, present: boolean): boolean {
   const target = join(root, path)
   try {
     const source = findSource(root, to)
     if (source === undefined) return false
     const there = present ? lstatSync(target, STAT) : undefined
-    if (there !== undefined && isSame(source.stats, there)) return false
     const named = basename(to) === digest
+    const holdsIt = (file: string): boolean => digestOf(readFileSync(file), algorithmOf(digest)) === digest
+    // A copy is known again by its date, which what a tag names may share with what it named before.
+    const isCertain = there?.ino === source.stats.ino || digest.endsWith(basename(path))
+    if (there !== undefined && isSame(source.stats, there) && (isCertain || holdsIt(target))) return false
     if (there === undefined && named && tryLink(source.path, target)) return true
     const temporary = temporaryBeside(target)
     try {
       if (!tryLink(source.path, temporary)) copyWhole(source.path, temporary, source.stats)
-      if (!named && digestOf(readFileSync(temporary), algorithmOf(digest)) !== digest) return false
+      if (!named && !holdsIt(temporary)) return false
       renameSync(temporary, target)
     } finally {
       rmSync(temporary, { force: true })
@@ -138,15 +151,20 @@ function placeSymbolicLink(root: string, { path, to }: SymbolicLink, present: bo
   }
 }
 
-function placeText(root: string, { path, text }: TextFile, present: boolean): boolean {
+/** False where those bytes are there already. */
+export function placeBytes(
+  root: string,
+  { path, bytes }: { readonly path: string; readonly bytes: Uint8Array },
+  present: boolean,
+): boolean {
   const file = join(root, path)
   try {
-    if (present && readText(file) === text) return false
+    if (present && readRegular(file)?.equals(bytes) === true) return false
     ensureFolder(dirname(file))
     const temporary = temporaryBeside(file)
     try {
       // A power loss may leave an old text or a new one; one that is new altogether may be empty until the next emit: a flush takes longer than all the rest.
-      writeFileSync(temporary, text, { mode: 0o644, flush: present })
+      writeFileSync(temporary, bytes, { mode: 0o644, flush: present })
       chmodSync(temporary, 0o644)
       renameSync(temporary, file)
     } finally {
@@ -158,12 +176,12 @@ function placeText(root: string, { path, text }: TextFile, present: boolean): bo
   }
 }
 
-/** The text of a regular file; undefined for anything else. */
-function readText(path: string): string | undefined {
-  return lstatSync(path).isFile() ? readFileSync(path, 'utf8') : undefined
+/** The bytes of a regular file; undefined for anything else. */
+function readRegular(path: string): Buffer | undefined {
+  return lstatSync(path).isFile() ? readFileSync(path) : undefined
 }
 
-function removeLink(root: string, path: string): boolean {
+export function removeLink(root: string, path: string): boolean {
   try {
     rmSync(join(root, path), { force: true })
     return true
@@ -173,7 +191,7 @@ function removeLink(root: string, path: string): boolean {
 }
 
 /** Removes a folder, what is below it and above it up to `top`, as far as they are empty. */
-function removeEmptyFolders(root: string, folder: string, top: string): void {
+export function removeEmptyFolders(root: string, folder: string, top: string): void {
   for (const entry of listEntries(join(root, folder)))
     if (entry.isDirectory()) removeEmptyFolders(root, `${folder}/${entry.name}`, folder)
   for (let path = folder; path !== top && path.startsWith(`${top}/`); path = dirname(path)) {

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { emitHosts, refreshHosts } from '../../src/emit/apply.ts'
 import type { EmitProblem } from '../../src/emit/emitter.ts'
@@ -28,8 +28,10 @@ describe('what Netlify gets', () => {
     route('team/tool', 'tag', '1.0.gz', OCI_MANIFEST, B),
   ]
 
-  test('is a rule for each tag and digest, at both of its paths, and few for all else', async () => {
-    expect((await print(table)).get('v2/_headers')?.replaceAll(A, '<A>').replaceAll(B, '<B>')).toMatchInlineSnapshot(`
+  test('is a rule for each tag and digest, and few for all else', async () => {
+    expect(
+      (await print(table)).get('netlify/site/_headers')?.replaceAll(A, '<A>').replaceAll(B, '<B>'),
+    ).toMatchInlineSnapshot(`
       "# The command above writes this file again: what you change here is lost. Rules of your own belong into netlify.toml.
 
       # What holds for every answer.
@@ -42,15 +44,7 @@ describe('what Netlify gets', () => {
         Content-Type: application/vnd.oci.image.index.v1+json
         Cache-Control: public, max-age=60, no-transform
         Docker-Content-Digest: <A>
-      /app/manifests/latest
-        Content-Type: application/vnd.oci.image.index.v1+json
-        Cache-Control: public, max-age=60, no-transform
-        Docker-Content-Digest: <A>
       /v2/app/manifests/<A>
-        Content-Type: application/vnd.oci.image.index.v1+json
-        Cache-Control: public, max-age=31536000, immutable, no-transform
-        Docker-Content-Digest: <A>
-      /app/manifests/<A>
         Content-Type: application/vnd.oci.image.index.v1+json
         Cache-Control: public, max-age=31536000, immutable, no-transform
         Docker-Content-Digest: <A>
@@ -58,27 +52,19 @@ describe('what Netlify gets', () => {
         Content-Type: application/vnd.oci.image.manifest.v1+json
         Cache-Control: public, max-age=31536000, immutable, no-transform
         Docker-Content-Digest: <B>
-      /app/manifests/<B>
-        Content-Type: application/vnd.oci.image.manifest.v1+json
-        Cache-Control: public, max-age=31536000, immutable, no-transform
-        Docker-Content-Digest: <B>
       /v2/team/tool/manifests/1.0.gz
-        Content-Type: application/vnd.oci.image.manifest.v1+json
-        Cache-Control: public, max-age=60, no-transform
-        Docker-Content-Digest: <B>
-      /team/tool/manifests/1.0.gz
         Content-Type: application/vnd.oci.image.manifest.v1+json
         Cache-Control: public, max-age=60, no-transform
         Docker-Content-Digest: <B>
 
       # Blobs, which a digest names: the header that says it could not be the same for all of them.
-      /:name1/blobs/:digest
+      /v2/:name1/blobs/:digest
         Content-Type: application/octet-stream
         Cache-Control: public, max-age=31536000, immutable, no-transform
-      /:name1/:name2/blobs/:digest
+      /v2/:name1/:name2/blobs/:digest
         Content-Type: application/octet-stream
         Cache-Control: public, max-age=31536000, immutable, no-transform
-      /:name1/:name2/:name3/blobs/:digest
+      /pool/*
         Content-Type: application/octet-stream
         Cache-Control: public, max-age=31536000, immutable, no-transform
 
@@ -86,34 +72,25 @@ describe('what Netlify gets', () => {
       /v2/
         Content-Type: application/json
         Cache-Control: public, max-age=60, no-transform
-      /index.json
+      /v2/index.json
         Content-Type: application/json
         Cache-Control: public, max-age=60, no-transform
       /v2/_catalog
         Content-Type: application/json
         Cache-Control: public, max-age=60, no-transform
-      /_catalog
+      /v2/:name1/tags/list
         Content-Type: application/json
         Cache-Control: public, max-age=60, no-transform
-      /:name1/tags/list
+      /v2/:name1/:name2/tags/list
         Content-Type: application/json
         Cache-Control: public, max-age=60, no-transform
-      /:name1/:name2/tags/list
-        Content-Type: application/json
-        Cache-Control: public, max-age=60, no-transform
-      /:name1/:name2/:name3/tags/list
-        Content-Type: application/json
-        Cache-Control: public, max-age=60, no-transform
-      /:name1/referrers/:digest
+      /v2/:name1/referrers/:digest
         Content-Type: application/vnd.oci.image.index.v1+json
         Cache-Control: public, max-age=60, no-transform
-      /:name1/:name2/referrers/:digest
+      /v2/:name1/:name2/referrers/:digest
         Content-Type: application/vnd.oci.image.index.v1+json
         Cache-Control: public, max-age=60, no-transform
-      /:name1/:name2/:name3/referrers/:digest
-        Content-Type: application/vnd.oci.image.index.v1+json
-        Cache-Control: public, max-age=60, no-transform
-      /_referrers.json
+      /referrers.json
         Content-Type: application/vnd.oci.image.index.v1+json
         Cache-Control: public, max-age=60, no-transform
 
@@ -126,27 +103,40 @@ describe('what Netlify gets', () => {
   })
 
   test('is redirects in the order in which they are tried', async () => {
-    expect((await print(table)).get('v2/_redirects')?.replaceAll(A, '<A>').replaceAll(B, '<B>')).toMatchInlineSnapshot(`
+    expect(
+      (await print(table)).get('netlify/site/_redirects')?.replaceAll(A, '<A>').replaceAll(B, '<B>'),
+    ).toMatchInlineSnapshot(`
       "# The command above writes this file again: what you change here is lost. Rules of your own belong into netlify.toml.
 
-      /v2/ /index.json 200
-      /v2/app/referrers/<A> /app/referrers/<A> 200
-      /v2/app/manifests/<B> /app/manifests/alone 200
-      /v2/:name1/referrers/:digest /_referrers.json 200
-      /v2/:name1/:name2/referrers/:digest /_referrers.json 200
-      /v2/* /:splat 200
+      /v2/ /v2/index.json 200
+      /v2/:name1/blobs/:digest /pool/:digest 200
+      /v2/:name1/referrers/:digest /referrers.json 200
+      /v2/:name1/:name2/blobs/:digest /pool/:digest 200
+      /v2/:name1/:name2/referrers/:digest /referrers.json 200
       "
     `)
   })
 
-  test('is an empty list of referrers and a page for what is missing, both JSON', async () => {
-    const files = await print(table)
-    expect(JSON.parse(files.get('v2/_referrers.json') ?? '')).toEqual({
-      schemaVersion: 2,
-      mediaType: OCI_INDEX,
-      manifests: [],
-    })
-    expect(JSON.parse(files.get('v2/404.html') ?? '')).toMatchObject({ errors: [{ code: 'MANIFEST_UNKNOWN' }] })
+  test('is each file of the registry once, an empty list of referrers and a page for what is missing, both JSON', async () => {
+    const files = await listSite(table)
+    expect([...files.keys()].sort()).toEqual(
+      [
+        '/404.html',
+        `/pool/${B}`,
+        '/referrers.json',
+        `/v2/app/manifests/${A}`,
+        `/v2/app/manifests/${B}`,
+        '/v2/app/manifests/latest',
+        `/v2/app/referrers/${A}`,
+        '/v2/team/tool/manifests/1.0.gz',
+      ]
+        .map(path => `netlify/site${path}`)
+        .sort(),
+    )
+    expect(files.get(`netlify/site/v2/app/manifests/${B}`)).toBe('v2/app/manifests/alone')
+    const parse = (path: string): unknown => JSON.parse(files.get(`netlify/site${path}`) ?? '')
+    expect(parse('/referrers.json')).toEqual({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] })
+    expect(parse('/404.html')).toMatchObject({ errors: [{ code: 'MANIFEST_UNKNOWN' }] })
   })
 
   test('is never half of it: redirects follow from what the header rules found', async () => {
@@ -164,9 +154,9 @@ describe('tags that differ only by case', () => {
       route('other', 'tag', 'Rc1', OCI_MANIFEST, B),
     ])
     for (const [path, digest] of [
-      ['/app/manifests/RC1', false],
+      ['/v2/app/manifests/RC1', false],
       ['/v2/app/manifests/rc1', false],
-      ['/app/manifests/rc2', true],
+      ['/v2/app/manifests/rc2', true],
       ['/v2/other/manifests/Rc1', true],
     ] as const) {
       expect(block(text, path)).toContain(`Content-Type: ${OCI_MANIFEST}`)
@@ -211,22 +201,25 @@ describe('limits', () => {
     )
   })
 
-  test('a repository that stands where another, or a page, is looked for is refused', async () => {
-    const tags = (names: readonly string[]): Route[] => names.map(name => route(name, 'tag', 'x', OCI_MANIFEST, A))
-    expect(await problems(tags(['app/x', 'v2', 'v2/app']))).toEqual([])
-    for (const names of [['app', 'v2/app'], ['404.html'], ['404.html/x']])
-      expect(await problems(tags(names))).toEqual([expect.objectContaining({ level: 'refuse', code: 'limit' })])
+  test('a blob counts once for the folder of all, and one more than 54,000 are refused', async () => {
+    const digests = Array.from({ length: 54_001 }, (_, index) => `sha256:${String(index).padStart(64, '0')}`)
+    const blobs = digests.map(digest => route('app', 'blob', digest, BLOB, digest))
+    const again = digests.map(digest => route('other', 'blob', digest, BLOB, digest))
+    expect(await problems([...blobs.slice(1), ...again.slice(1)])).toEqual([])
+    expect(await problems([...blobs.slice(1), ...again])).toEqual([
+      expect.objectContaining({
+        level: 'refuse',
+        code: 'limit',
+        text: 'the images have 54,001 blobs, which stand in one folder, and Netlify takes 54,000 files in a folder',
+      }),
+    ])
   })
 
   test('what is not published is warned of, with figures', async () => {
-    const many = Array.from({ length: 5001 }, (_, index) => route('app', 'tag', `${index}`, OCI_MANIFEST, A))
+    const many = Array.from({ length: 10_001 }, (_, index) => route('app', 'tag', `${index}`, OCI_MANIFEST, A))
     expect(await problems(many.slice(1))).toEqual([])
     expect(await problems(many)).toEqual([
-      expect.objectContaining({ level: 'warn', text: expect.stringContaining('10,002 header rules, 3 MB') }),
-    ])
-    const lists = Array.from({ length: 10_001 }, () => referrers('app', A))
-    expect(await problems(lists)).toEqual([
-      expect.objectContaining({ level: 'warn', text: expect.stringContaining('10,001 lists of referrers') }),
+      expect.objectContaining({ level: 'warn', text: expect.stringContaining('10,001 header rules, 3 MB') }),
     ])
   })
 
@@ -243,55 +236,88 @@ describe('limits', () => {
   })
 })
 
-describe('the files in the published folder', () => {
-  const ours = ['404.html', '_headers', '_redirects', '_referrers.json']
-
-  test('are no strangers in the tree, and say how to publish', async () => {
+describe('the site on disk', () => {
+  test('is beside the tree, and says how to publish', async () => {
     const root = await makeTree()
     const [result] = await emitHosts(openTree(root), [{ name: 'netlify' }])
-    expect(result).toMatchObject({ links: 0, warnings: [], reload: 'netlify deploy --prod --no-build --dir v2' })
-    expect([...(result?.changed ?? [])].sort()).toEqual(ours.map(name => `v2/${name}`))
+    expect(result).toMatchObject({ warnings: [], reload: 'registrish deploy --netlify SITE', changed: RULES })
+    expect(await readdir(join(root, 'v2'))).toEqual(expect.not.arrayContaining(['_headers', '_redirects', '404.html']))
     expect(await verifyTree(openTree(root))).toMatchObject({ problems: [], notes: [] })
-    expect(await openTree(root).repositories()).toEqual(['app'])
-    expect(await emitHosts(openTree(root), [])).toEqual([expect.objectContaining({ changed: [] })])
+    expect(await emitHosts(openTree(root), [])).toEqual([expect.objectContaining({ changed: [], links: 0 })])
   })
 
-  test('follow the tree', async () => {
+  test('has a blob once, whichever repositories share it', async () => {
+    const root = await makeTree()
+    const image = await makeImage()
+    for (const name of ['other', 'team/third']) await writeTree(root, name, { latest: image })
+    await emitHosts(openTree(root), [{ name: 'netlify' }])
+    const files = await listFiles(join(root, 'netlify/site'))
+    const blobs = await readdir(join(root, 'v2/app/blobs'))
+    expect(blobs.length).toBeGreaterThan(1)
+    expect(files.filter(path => path.includes('blobs') || path.startsWith('pool/')).sort()).toEqual(
+      blobs.map(digest => `pool/${digest}`).sort(),
+    )
+    for (const digest of blobs)
+      expect(statSync(join(root, 'netlify/site/pool', digest)).ino).toBe(
+        statSync(join(root, 'v2/app/blobs', digest)).ino,
+      )
+  })
+
+  test('follows the tree', async () => {
     const root = await makeTree()
     await emitHosts(openTree(root), [{ name: 'netlify' }])
     await writeTree(root, 'app', { next: await makeImage({ seed: 'next' }) })
-    expect(await refreshHosts(openTree(root), { repositories: ['app'] })).toEqual([
-      expect.objectContaining({ changed: ['v2/_headers'] }),
-    ])
-    expect(await readFile(join(root, 'v2/_headers'), 'utf8')).toContain('\n/v2/app/manifests/next\n')
+    const [result] = await refreshHosts(openTree(root), { repositories: ['app'] })
+    expect(result?.changed).toEqual(['netlify/site/_headers'])
+    expect(await readFile(join(root, 'netlify/site/_headers'), 'utf8')).toContain('\n/v2/app/manifests/next\n')
+    expect(await listFiles(join(root, 'netlify/site'))).toContain('v2/app/manifests/next')
   })
 
-  test.for(ours)('%s that is someone’s own stops everything', async name => {
+  test.for(['_headers', '_redirects', '404.html'])('%s that is someone’s own stops everything', async name => {
     const root = await makeTree()
-    await writeFile(join(root, 'v2', name), 'my own\n')
+    await mkdir(join(root, 'netlify/site'), { recursive: true })
+    await writeFile(join(root, 'netlify/site', name), 'my own\n')
     await expect(emitHosts(openTree(root), [{ name: 'netlify' }])).rejects.toMatchObject({ code: 'conflict' })
-    expect((await readdir(join(root, 'v2'))).filter(entry => ours.includes(entry))).toEqual([name])
+    expect(await listFiles(join(root, 'netlify/site'))).toEqual([name])
   })
 
-  test('that have no first line of ours are known by their text, and where the host is in use are written again', async () => {
+  test('is mended where the host is in use', async () => {
     const root = await makeTree()
     await emitHosts(openTree(root), [{ name: 'netlify' }])
-    for (const name of ['_headers', '_redirects']) await rm(join(root, 'v2', name))
-    expect(await emitHosts(openTree(root), [{ name: 'netlify' }])).toEqual([
-      expect.objectContaining({ changed: ['v2/_headers', 'v2/_redirects'] }),
-    ])
-    await writeFile(join(root, 'v2/404.html'), 'of an older version')
-    expect(await refreshHosts(openTree(root))).toEqual([expect.objectContaining({ changed: ['v2/404.html'] })])
+    await rm(join(root, 'netlify/site/_headers'))
+    await writeFile(join(root, 'netlify/site/404.html'), 'of an older version')
+    const [result] = await refreshHosts(openTree(root))
+    expect(result).toMatchObject({ changed: ['netlify/site/_headers'], links: 1 })
+    expect(await readFile(join(root, 'netlify/site/404.html'), 'utf8')).toContain('MANIFEST_UNKNOWN')
   })
 
-  test('are not written where the host cannot hold the tree', async () => {
+  test('is not written where the host cannot hold the tree', async () => {
     const root = await makeTree()
-    await mkdir(join(root, 'v2/404.html/manifests'), { recursive: true })
-    await writeTree(root, '404.html', { x: await makeImage() })
+    const types = { RC1: await makeImage(), rc1: await makeImage({ docker: true }) }
+    await writeTree(root, 'app', types)
     await expect(emitHosts(openTree(root), [{ name: 'netlify' }])).rejects.toMatchObject({ code: 'limit' })
-    expect(existsSync(join(root, 'v2/_headers'))).toBe(false)
+    expect(existsSync(join(root, 'netlify'))).toBe(false)
   })
 })
+
+const RULES = ['netlify/site/_headers', 'netlify/site/_redirects']
+
+/** Paths below a folder, in order. */
+async function listFiles(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter(entry => !entry.isDirectory())
+  return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name))).sort()
+}
+
+/** The site's files: what each is a link to, or its text. */
+async function listSite(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>()
+  for await (const file of netlify.site?.files(routeTable(routes), {}) ?? []) {
+    expect(files.has(file.path), file.path).toBe(false)
+    files.set(file.path, 'to' in file ? file.to : new TextDecoder().decode(file.bytes))
+  }
+  return files
+}
 
 async function makeTree(): Promise<string> {
   const root = await makeTemporaryFolder()
@@ -301,7 +327,7 @@ async function makeTree(): Promise<string> {
 
 function referrers(repository: string, digest: string): Route {
   const { digest: _, ...tag } = route(repository, 'tag', 'x', OCI_INDEX, digest)
-  return { ...tag, kind: 'referrers', path: `/v2/${repository}/referrers/${digest}` }
+  return { ...tag, kind: 'referrers', path: `/v2/${repository}/referrers/${digest}`, body: { bytes: new Uint8Array() } }
 }
 
 async function print(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
@@ -311,7 +337,7 @@ async function print(routes: readonly Route[]): Promise<ReadonlyMap<string, stri
 }
 
 async function headers(routes: readonly Route[]): Promise<string> {
-  return (await print(routes)).get('v2/_headers') ?? ''
+  return (await print(routes)).get('netlify/site/_headers') ?? ''
 }
 
 /** The rule of one path. */

@@ -9,6 +9,8 @@ export interface RegistryRequest {
   readonly method: string
   /** Path without query, decoded. */
   readonly path: string
+  /** Path and query as they were sent. */
+  readonly target: string
   readonly query: URLSearchParams
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>

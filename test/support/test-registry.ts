@@ -126,7 +126,7 @@ async function readRequest(incoming: IncomingMessage, log: readonly Entry[]): Pr
   const path = decodeURIComponent(pathname)
   const headers = Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, String(value)]))
   const earlier = log.filter(entry => entry.method === method && entry.path === path).length
-  return { method, path, query, headers, body: Buffer.concat(chunks).toString(), earlier }
+  return { method, path, target: url, query, headers, body: Buffer.concat(chunks).toString(), earlier }
 }
 
 async function send(outgoing: ServerResponse, answer: Answer, entry: Entry): Promise<void> {

@@ -1,0 +1,40 @@
+import { formatApiError } from '../oci/api-error.ts'
+import type { RouteTable } from '../tree/route.ts'
+import type { Emitter, SiteFile } from './emitter.ts'
+import { checkFirebase } from './firebase-check.ts'
+import { firebasePages, firebasePaths } from './firebase-paths.ts'
+import { formatSettings } from './firebase-settings.ts'
+import { routeFile } from './route-file.ts'
+import { familyOf } from './route-parts.ts'
+
+/**
+ * Firebase Hosting serves files at their own paths, with headers by rules in firebase.json. Its rewrites lead to one file each and know no captures, so that there
+ * is no pool: a blob stands in each repository, as a link, and is uploaded once, since the tool uploads by digests of contents.
+ */
+export const firebase: Emitter = {
+  name: 'firebase',
+  title: 'Firebase Hosting',
+  documentation: 'https://firebase.google.com/docs/hosting/full-config',
+  limits: {},
+  options: [],
+  marker: firebasePaths.marker,
+  comment: '#',
+  reload: () => 'registrish deploy --firebase PROJECT',
+  site: { folder: firebasePaths.site, files: table => listFiles(table) },
+  check: table => checkFirebase(table),
+  async *emit(table) {
+    const chunks = { [Symbol.asyncIterator]: () => formatSettings(table) }
+    yield { path: firebasePaths.settings, bare: true, chunks }
+    yield { path: firebasePaths.marker, chunks: ['*\n'] }
+  },
+}
+
+async function* listFiles(table: RouteTable): AsyncGenerator<SiteFile> {
+  const { fallback } = familyOf(table.families, 'referrers')
+  if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
+  const at = (path: string): string => `${firebasePaths.site}${path}`
+  yield { path: at(firebasePages.notFound), bytes: new TextEncoder().encode(formatApiError('MANIFEST_UNKNOWN')) }
+  yield { path: at(firebasePages.noReferrers), bytes: fallback }
+  for await (const route of table.routes())
+    yield routeFile(route, at(route.kind === 'version' ? firebasePages.version : route.path))
+}

@@ -1,0 +1,91 @@
+import { lstatSync, readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { fileError, RegistrishError, systemCode } from '../errors.ts'
+import { flushFolder } from '../tree/files.ts'
+import { PUBLIC } from '../tree/layout.ts'
+import type { RouteTable } from '../tree/route.ts'
+import type { Job } from './check.ts'
+import type { Emitter } from './emitter.ts'
+import { isInUse } from './marker.ts'
+import { isTemporary } from './write-files.ts'
+import { BATCH, listLinks, placeBytes, placeHardLink, removeEmptyFolders, removeLink } from './write-links.ts'
+
+/** Where a site goes, and what it is made from. */
+interface SiteContent {
+  readonly root: string
+  readonly table: RouteTable
+  /** Paths of the site's folder that the emitter prints itself. */
+  readonly printed: ReadonlySet<string>
+}
+
+/**
+ * Brings a site's folder to exactly the files that the host is to serve, and returns how many changed; without a site none. Nobody serves that folder as it stands,
+ * it is published as a whole: so only each file is whole at every moment, not the site.
+ * @throws RegistrishError `no-space`, `io`; `name-invalid` for a path that leaves the folder.
+ */
+export async function writeSite({ emitter, options }: Job, { root, table, printed }: SiteContent): Promise<number> {
+  const { site } = emitter
+  if (site === undefined) return 0
+  const stale = new Set(listLinks(root, site.folder))
+  let turn = 0
+  let changed = 0
+  for await (const file of site.files(table, options)) {
+    refuseOutside(site.folder, file.path)
+    if ('to' in file) refuseOutside(PUBLIC, file.to)
+    const present = stale.delete(file.path)
+    if ('to' in file ? placeHardLink(root, file, present) : placeBytes(root, file, present)) changed += 1
+    if (++turn % BATCH === 0) await setImmediate()
+  }
+  const unwanted = [...stale].filter(path => !printed.has(path))
+  for (const path of unwanted) removeLink(root, path)
+  if (unwanted.length > 0) removeEmptyFolders(root, site.folder, dirname(site.folder))
+  return changed + unwanted.length
+}
+
+/**
+ * Refuses to take a folder for the site that is somebody's own: the host is not in use, and something is there but what the emitter prints (root-relative paths) and
+ * what a kill left of it. @throws RegistrishError `conflict`.
+ */
+export function refuseForeignSite(root: string, emitter: Emitter, printed: ReadonlySet<string>): void {
+  const { site } = emitter
+  if (site === undefined) return
+  for (let path = join(root, site.folder); path.length > root.length; path = dirname(path)) {
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    if (stats !== undefined && !stats.isDirectory()) throw foreign(emitter, relative(root, path), 'is not a folder')
+  }
+  if (isInUse(root, emitter)) return
+  const isOwn = (name: string): boolean => printed.has(`${site.folder}/${name}`) || isTemporary(name)
+  if (!listNames(join(root, site.folder)).every(isOwn))
+    throw foreign(emitter, site.folder, 'was not made by registrish')
+}
+
+/** Makes sure of a site's marker before the first of its files: what a loss of power left without one would be taken for somebody's own. */
+export async function flushMarker(root: string, { site, marker }: Emitter): Promise<void> {
+  if (site === undefined) return
+  for (let folder = dirname(join(root, marker)); folder.length >= root.length; folder = dirname(folder))
+    await flushFolder(folder)
+}
+
+function listNames(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw fileError(error, 'list', folder)
+  }
+}
+
+/** The names in a table have been checked before; what an emitter makes of them has not. */
+function refuseOutside(folder: string, path: string): void {
+  const isInside = path.startsWith(`${folder}/`) && !path.split('/').some(part => ['', '.', '..'].includes(part))
+  if (isInside) return
+  throw new RegistrishError('name-invalid', `${path} is not in ${folder}`, { side: 'target' })
+}
+
+function foreign({ name }: Emitter, path: string, why: string): RegistrishError {
+  return new RegistrishError('conflict', `${path} ${why}: it is left as it is`, {
+    hint: `move it away and run registrish emit --host ${name} again`,
+    side: 'target',
+  })
+}

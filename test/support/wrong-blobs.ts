@@ -1,0 +1,107 @@
+import { CLIENTS } from '../../src/doctor/report.ts'
+import type { Answer, RegistryRequest } from './registry-content.ts'
+import { breaksAfter, fails, ignoresRange, only, redirects, sendsHeaders, wrongBytes } from './registry-faults.ts'
+import type { Hook } from './test-registry.ts'
+import { compresses } from './wrong-manifests.ts'
+import type { WrongRegistry } from './wrong-registry.ts'
+
+/** Mistakes in how blobs are answered. */
+
+const BLOB = /^(?:GET|HEAD) \/v2\/.*\/blobs\//
+const GET_BLOB = /^GET \/v2\/.*\/blobs\//
+
+export const WRONG_BLOBS: readonly WrongRegistry[] = [
+  {
+    name: 'blobs of other bytes',
+    check: 'blob-bytes',
+    fails: CLIENTS,
+    why: 'all verify digests',
+    change: () => only(GET_BLOB, wrongBytes),
+  },
+  {
+    name: 'blobs whose connection is cut',
+    check: 'blob-bytes',
+    fails: CLIENTS,
+    why: 'all verify digests',
+    change: () => only(GET_BLOB, breaksAfter(20, 'ends')),
+  },
+  {
+    name: 'blobs that are not there',
+    check: 'blob-bytes',
+    fails: CLIENTS,
+    why: 'there is nothing to pull',
+    change: () => only(BLOB, fails(404, {}, 'BLOB_UNKNOWN')),
+  },
+  {
+    name: 'layers labelled Content-Encoding: gzip',
+    check: 'encoding',
+    fails: CLIENTS,
+    why: '1.5: all unpack what is so labelled, and the digest is another',
+    change: () => only(GET_BLOB, labelsLayers),
+  },
+  {
+    name: 'blobs compressed on the fly',
+    check: 'encoding',
+    caveats: CLIENTS,
+    why: '1.5: all unpack it; lengths and ranges are gone',
+    change: () => only(BLOB, compresses),
+  },
+  {
+    name: 'ranges answered with the whole',
+    check: 'range',
+    caveats: ['docker', 'containerd', 'podman', 'oras'],
+    why: '1.5: docker and containerd begin anew, podman gives up; lazy pulls need it',
+    change: () => only(BLOB, ignoresRange),
+  },
+  {
+    name: 'ranges that are said to begin elsewhere',
+    check: 'range',
+    caveats: ['docker', 'containerd', 'podman', 'oras'],
+    why: '1.5: what was cut is not resumed',
+    change: () => only(BLOB, saysOtherRange),
+  },
+  {
+    name: 'blobs redirected from https to http',
+    check: 'redirect',
+    caveats: CLIENTS,
+    why: '1.6: followed, but anybody on the way sees it; regctl refuses',
+    change: ({ beside }) => only(BLOB, redirects(({ path }) => beside.http + path)),
+  },
+  {
+    name: 'blobs redirected to the address of another private host',
+    check: 'redirect',
+    host: 'localhost',
+    fails: ['crane'],
+    why: '1.6: crane follows to names only',
+    change: ({ beside }) => only(BLOB, redirects(({ path }) => beside.https + path)),
+  },
+  {
+    name: 'blobs redirected to themselves',
+    check: 'redirect',
+    fails: CLIENTS,
+    why: '1.6: ten hops at most',
+    change: () => only(BLOB, redirects(({ path }) => path)),
+    measured: { crane: { pulls: 'not asked', why: 'it counts no hops and goes on for ever (v0.22.1)' } },
+  },
+  {
+    name: 'blobs redirected to where nothing is',
+    check: 'redirect',
+    fails: CLIENTS,
+    why: 'there is nothing to pull',
+    change: () => only(BLOB, redirects(() => '/v2/nowhere/blobs/nothing')),
+  },
+]
+
+/** What static hosts do with files whose name or bytes look compressed. */
+const labelsLayers: Hook = async (request, next) => {
+  const answer = await next(request)
+  if (answer.body[0] !== 0x1f || answer.body[1] !== 0x8b) return answer
+  return { ...answer, headers: { ...answer.headers, 'content-encoding': 'gzip' } }
+}
+
+const saysOtherRange: Hook = async (request: RegistryRequest, next): Promise<Answer> => {
+  const answer = await next(request)
+  const said = String(answer.headers['content-range'] ?? '')
+  if (answer.status !== 206) return answer
+  return sendsHeaders({ 'content-range': said.replace(/\d+-\d+/, '1000000-1000001') })(request, async () => answer)
+}
