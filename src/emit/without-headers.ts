@@ -30,7 +30,7 @@ export const WITHOUT_HEADERS: readonly HostWithoutHeaders[] = [
   {
     name: 'surge',
     title: 'Surge',
-    sends: 'what the end of a tag looks like',
+    sends: 'whatever the end of a tag looks like',
     instead: 'the same job can publish there',
   },
 ]

@@ -88,15 +88,6 @@ export function* listLinks(root: string, folder: string, except: ReadonlySet<str
   }
 }
 
-/** Root-relative paths of all folders below one, those within others first. */
-export function* listFolders(root: string, folder: string): Generator<string> {
-  for (const entry of listEntries(join(root, folder))) {
-    if (!entry.isDirectory()) continue
-    yield* listFolders(root, `${folder}/${entry.name}`)
-    yield `${folder}/${entry.name}`
-  }
-}
-
 function listEntries(folder: string): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true })

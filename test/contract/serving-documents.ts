@@ -59,6 +59,10 @@ export function documentContract(context: () => ServingContext): void {
       const { tree, get } = context()
       for (const last of HOSTILE_LAST) {
         const answer = await get(`/v2/app/tags/list?last=${last}`)
+        if (context().excepted('control-characters-refused') && /%[01]/.test(last)) {
+          expect(answer.status, last).toBe(400)
+          continue
+        }
         expect(answer.status, last).toBe(200)
         expect(answer.header('content-type'), last).toBe(JSON_TYPE)
         const { name, tags } = JSON.parse(answer.body.toString()) as { name: string; tags: string[] }

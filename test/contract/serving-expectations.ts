@@ -19,6 +19,10 @@ export type ServingException =
   | 'long-names-forbidden'
   /** That there is no such range is said without the length. */
   | 'no-length-beyond-the-end'
+  /** A path or query with an escaped control character is 400 with a page of the server's own, before any rule is asked. */
+  | 'control-characters-refused'
+  /** Where a client takes encodings, plain JSON is compressed: nothing that has a digest, so what it is without them is checked. */
+  | 'json-compressed'
 
 /** What the parts of the contract work with; filled before the first test runs. */
 export interface ServingContext {

@@ -46,7 +46,11 @@ export function servingContract(
     const context = (): ServingContext => {
       if (running === undefined) throw new Error('the server is not up')
       const { tree, server } = running
-      const send = (request: RawRequest): Promise<RawAnswer> => rawRequest(server.url, request)
+      const send = async (request: RawRequest): Promise<RawAnswer> => {
+        const answer = await rawRequest(server.url, request)
+        const isCompressed = answer.header('content-type') === 'application/json' && answer.headers['content-encoding']
+        return excepted('json-compressed') && isCompressed ? rawRequest(server.url, withoutEncodings(request)) : answer
+      }
       const excepted = (exception: ServingException): boolean => exceptions.includes(exception)
       return { tree, url: server.url, send, get: (path, headers = {}) => send({ path, headers }), excepted }
     }
@@ -55,4 +59,9 @@ export function servingContract(
     documentContract(context)
     errorContract(context)
   })
+}
+
+function withoutEncodings({ headers = {}, ...request }: RawRequest): RawRequest {
+  const { 'Accept-Encoding': _encodings, ...others } = headers
+  return { ...request, headers: others }
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** Emulators of static hosts: dependencies of the package in test/hosts, too heavy for this one. */
-const HOST_TOOLS = ['netlify', 's3rver'] as const
+const HOST_TOOLS = ['azurite-blob', 'netlify', 's3rver', 'superstatic', 'wrangler'] as const
 
 /** A command of an emulator. */
 export type HostTool = (typeof HOST_TOOLS)[number]

@@ -17,7 +17,7 @@ export interface Audit {
  * Makes a judge of a bucket who asks it as anyone and knows nothing but the specs: every tag's graph must be there, each byte by its digest, with the right
  * type; `tags/list`, `_catalog` and referrers (list and fallback tag) must name exactly what is there. What it has read once it knows by its etag.
  */
-export function createAuditor(bucket: PublicBucket): () => Promise<Audit> {
+export function createAuditor(bucket: Pick<PublicBucket, 'ask'>): () => Promise<Audit> {
   const known = new Map<string, Stored>()
   return async () => {
     const listing = await listBucket(bucket, 'v2/')
@@ -60,7 +60,7 @@ interface Reading {
 
 const LARGEST_TEXT = 4 * 1024 * 1024
 
-function createReader(bucket: PublicBucket, { listing, known }: Reading): Reader {
+function createReader(bucket: Pick<PublicBucket, 'ask'>, { listing, known }: Reading): Reader {
   const complaints: string[] = []
   const read = async (key: string): Promise<Stored | undefined> => {
     const etag = listing.get(key)

@@ -13,6 +13,7 @@ export type Tool = keyof typeof versionArguments
 const versionArguments = {
   apache2: ['-v'],
   'apt-get': ['--version'],
+  'azurite-blob': ['--version'],
   bash: ['--version'],
   buildah: ['--version'],
   busybox: ['--help'],
@@ -26,17 +27,22 @@ const versionArguments = {
   'docker-compose': ['--version'],
   'docker-registry': ['--version'],
   dockerd: ['--version'],
+  'fake-gcs-server': ['-h'],
   htpasswd: [],
+  lighttpd: ['-v'],
   minio: ['--version'],
   netlify: ['--version'],
   nginx: ['-v'],
   openssl: ['version'],
   podman: ['--version'],
+  rsync: ['--version'],
   s3rver: ['--version'],
   skopeo: ['--version'],
+  superstatic: ['--version'],
   tar: ['--version'],
   unshare: ['--version'],
   versitygw: ['--version'],
+  wrangler: ['--version'],
 } as const
 
 /** The path of a tool; undefined where it is not here. */

@@ -1,5 +1,6 @@
 import { startApache } from './apache.ts'
 import { startCaddy } from './caddy.ts'
+import { startLighttpd } from './lighttpd.ts'
 import { startNginx } from './nginx.ts'
 import { type Hosted, startServe } from './registrish.ts'
 import type { Need } from './suites.ts'
@@ -16,5 +17,6 @@ export const WEB_SERVERS: readonly WebServer[] = [
   { name: 'nginx', needs: ['nginx'], start: startNginx },
   { name: 'caddy', needs: ['caddy'], start: startCaddy },
   { name: 'apache', needs: ['apache2'], start: startApache },
+  { name: 'lighttpd', needs: ['lighttpd'], start: startLighttpd },
   { name: 'registrish serve', needs: [], start: startServe },
 ]
