@@ -2,7 +2,7 @@
 # Installs what the end-to-end tests need on Debian 12: container engines, registries, web servers, crane, stores of objects and emulators of static hosts.
 # Adds one line to /etc/hosts, so that clients find the buckets of those stores.
 #
-# Safe to run again: what is there is left alone, and a run that finds everything takes about a second. The first builds versitygw (a minute) and MinIO (three).
+# Safe to run again: what is there is left alone, and a run that finds everything takes about a second. The first builds versitygw (a minute), MinIO (three) and fake-gcs-server (one).
 # Starts no service, and stops those that a package starts while being installed.
 # Prints one line for each thing it did. Needs root, or sudo.
 #
@@ -11,12 +11,12 @@ set -eu
 
 packages='
   docker.io docker-compose containerd crun podman skopeo buildah uidmap fuse-overlayfs iptables
-  docker-registry openssl nginx apache2 apache2-utils caddy
+  docker-registry openssl nginx apache2 apache2-utils caddy lighttpd lighttpd-modules-lua lighttpd-mod-deflate rsync
   busybox-static debootstrap wrk
   ca-certificates curl jq xz-utils
 '
 # Services of these packages; none may run or be started at boot because of this script.
-services='docker.socket docker containerd docker-registry nginx apache2 apache-htcacheclean caddy podman.socket podman podman-auto-update.timer podman-restart'
+services='docker.socket docker containerd docker-registry nginx apache2 apache-htcacheclean caddy lighttpd rsync podman.socket podman podman-auto-update.timer podman-restart'
 
 # Hosts of the buckets that clients pull from: test/e2e/support/object-store-names.ts.
 store_names='versitygw.test registrish.versitygw.test minio.test registrish.minio.test'
@@ -31,6 +31,7 @@ main() {
   ensure_go_program github.com/google/go-containerregistry/cmd/crane v0.22.1 1.25
   ensure_go_program github.com/versity/versitygw/cmd/versitygw v1.8.0 1.25
   ensure_go_program github.com/minio/minio v0.0.0-20260212201848-7aac2a2c5b7c 1.24
+  ensure_go_program github.com/fsouza/fake-gcs-server v1.56.1 1.26
   ensure_store_names
   ensure_host_tools
 }

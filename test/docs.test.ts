@@ -40,9 +40,10 @@ describe('the documentation', () => {
     const lines = (/```sh\n(.*?)```/s.exec(page)?.[1] ?? '').trimEnd().split('\n')
     expect(lines).toHaveLength(3)
     expect(lines[0]).toBe('registrish fetch alpine latest')
-    expect(lines[1]).toMatch(new RegExp(`^registrish emit --host ${name}(?: --[a-z-]+ \\S+)*$`))
+    const deploys = emitter.site === undefined ? '' : `|deploy --${name}(?: [A-Z]+)?`
+    expect(lines[1]).toMatch(new RegExp(`^registrish (?:emit --host ${name}(?: --[a-z-]+ \\S+)*${deploys})$`))
     const flags = [...(lines[1] ?? '').matchAll(/--([a-z-]+)/g)].map(([, flag]) => flag)
-    const known = ['host', ...emitter.options.map(option => option.name)]
+    const known = ['host', name, ...emitter.options.map(option => option.name)]
     expect(flags.filter(flag => !known.includes(flag ?? ''))).toEqual([])
     for (const { name: option } of emitter.options) expect(page).toContain(`--${option}`)
     expect(read('README.md')).toContain(name)

@@ -30,6 +30,8 @@ export interface Flag {
   readonly choices?: readonly string[]
   readonly default?: string | number
   readonly repeated?: boolean
+  /** The value may be left out, and is then empty. */
+  readonly optional?: true
 }
 
 interface Positional {

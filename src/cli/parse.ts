@@ -84,7 +84,7 @@ function optionOf(flag: Flag): Options {
     ...(flag.choices === undefined ? {} : { choices: flag.choices }),
     ...(flag.repeated === true && flag.choices !== undefined ? { coerce: splitCommas } : {}),
     ...(flag.default === undefined ? {} : { default: String(flag.default) }),
-    ...(flag.type === 'boolean' ? {} : { requiresArg: true }),
+    ...(flag.type === 'boolean' || flag.optional === true ? {} : { requiresArg: true }),
   }
 }
 

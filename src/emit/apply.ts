@@ -245,19 +245,14 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
 
 type Written = Pick<HostResult, 'links' | 'warnings' | 'changed'>
 
-/** A site that a kill leaves half made must be known as ours: the first line of its marker says so before anything else is there. */
+/** A site last, which nobody serves from there: what a kill leaves of it is known as ours by its marker, and is mended by the next emit. */
 async function write(prepared: Prepared, content: FarmContent): Promise<Written> {
   const { emitter, options, files } = prepared
   const { root, table } = content
-  if (emitter.site === undefined) {
-    const { links, warnings } = await refreshFarm(prepared, content)
-    return { links, warnings, changed: await writeFiles(root, emitter, { files, options }) }
-  }
-  if (!isInUse(root, emitter)) {
-    await writeFiles(root, emitter, { files: [{ path: emitter.marker, chunks: [] }], options })
-    await flushMarker(root, emitter)
-  }
+  const { links, warnings } = await refreshFarm(prepared, content)
+  const changed = await writeFiles(root, emitter, { files, options })
+  if (changed.includes(emitter.marker)) await flushMarker(root, emitter)
   const printed = new Set(files.map(({ path }) => path))
-  const links = await writeSite(prepared, { root, table, printed })
-  return { links, warnings: [], changed: await writeFiles(root, emitter, { files, options }) }
+  const staged = await writeSite(prepared, { root, table, printed })
+  return { links: links + staged, warnings, changed }
 }

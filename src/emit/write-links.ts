@@ -167,9 +167,10 @@ export function placeBytes(
   }
 }
 
-/** The bytes of a regular file; undefined for anything else. */
+/** The bytes of a regular file that all may read; undefined for anything else. */
 function readRegular(path: string): Buffer | undefined {
-  return lstatSync(path).isFile() ? readFileSync(path) : undefined
+  const stats = lstatSync(path)
+  return stats.isFile() && (stats.mode & 0o777) === 0o644 ? readFileSync(path) : undefined
 }
 
 export function removeLink(root: string, path: string): boolean {

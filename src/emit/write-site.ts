@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, RegistrishError, systemCode } from '../errors.ts'
@@ -28,12 +28,14 @@ export async function writeSite({ emitter, options }: Job, { root, table, printe
   const { site } = emitter
   if (site === undefined) return 0
   const stale = new Set(listLinks(root, site.folder))
+  const free = new Set<string>()
   let turn = 0
   let changed = 0
   for await (const file of site.files(table, options)) {
     refuseOutside(site.folder, file.path)
     if ('to' in file) refuseOutside(PUBLIC, file.to)
     const present = stale.delete(file.path)
+    changed += clearWay(root, file.path, { stale, free, present })
     if ('to' in file ? placeHardLink(root, file, present) : placeBytes(root, file, present)) changed += 1
     if (++turn % BATCH === 0) await setImmediate()
   }
@@ -74,6 +76,40 @@ function listNames(folder: string): readonly string[] {
     if (systemCode(error) === 'ENOENT') return []
     throw fileError(error, 'list', folder)
   }
+}
+
+interface Way {
+  /** What is there, as far as it has not been found to be wanted. */
+  readonly stale: Set<string>
+  /** Folders that nothing stands in the place of. */
+  readonly free: Set<string>
+  /** Whether something that is no folder is at the path. */
+  readonly present: boolean
+}
+
+/**
+ * Takes away what stands where a folder must be (a symbolic link there would lead out of the site), and a folder where a file must be; returns how many files went.
+ * @throws RegistrishError `io`.
+ */
+function clearWay(root: string, path: string, { stale, free, present }: Way): number {
+  const above: string[] = []
+  for (let folder = dirname(path); folder !== '.' && !free.has(folder); folder = dirname(folder)) above.unshift(folder)
+  for (const folder of above) {
+    if (stale.delete(folder)) {
+      removeLink(root, folder)
+      return 1
+    }
+    free.add(folder)
+  }
+  if (present || lstatSync(join(root, path), { throwIfNoEntry: false })?.isDirectory() !== true) return 0
+  const within = [...stale].filter(other => other.startsWith(`${path}/`))
+  for (const other of within) stale.delete(other)
+  try {
+    rmSync(join(root, path), { recursive: true })
+  } catch (error) {
+    throw fileError(error, 'remove', join(root, path))
+  }
+  return within.length
 }
 
 /** The names in a table have been checked before; what an emitter makes of them has not. */

@@ -19,13 +19,6 @@ export const publicPrefix: string = `${PUBLIC}/`
 export const notFoundPath: string = 'v2/_404.json'
 /** Beside v2/ in a store of objects, not public: what is to be deleted there one day. */
 export const deletionsKey: string = `${PRIVATE}/deletions.json`
-/** What Netlify reads in the published folder itself, besides the registry; `emit` writes it and no other server serves it. */
-export const netlifyPaths: Readonly<Record<'headers' | 'redirects' | 'notFound' | 'noReferrers', string>> = {
-  headers: 'v2/_headers',
-  redirects: 'v2/_redirects',
-  notFound: 'v2/404.html',
-  noReferrers: 'v2/_referrers.json',
-}
 export const locksFolder: string = `${PRIVATE}/locks`
 export const partialsFolder: string = `${PRIVATE}/partial`
 /** Whole, verified blobs of images that are not whole yet. */

@@ -7,7 +7,6 @@ import {
   blobsFolder,
   catalogPath,
   manifestsFolder,
-  netlifyPaths,
   PUBLIC,
   referrersFolder,
   repositoryFolder,
@@ -24,8 +23,7 @@ export async function verifyNames(root: string, findings: Findings): Promise<voi
     for (const entry of listFolder(root, folder)) {
       const path = `${folder}/${entry.name}`
       const child = name === '' ? entry.name : `${name}/${entry.name}`
-      if (path === catalogPath || path === versionPath || (HOST_FILES.has(path) && entry.isFile()))
-        findings.checked('names')
+      if (path === catalogPath || path === versionPath) findings.checked('names')
       else if (name !== '' && OWN_FOLDERS.has(entry.name))
         await checkOwn(root, { repository: name, entry, path }, findings)
       else if (entry.isDirectory() && !isReserved(entry.name) && isRepositoryName(child)) pending.push(child)
@@ -43,7 +41,6 @@ export async function verifyRepositoryNames(root: string, repository: string, fi
 }
 
 const OWN_FOLDERS = new Set(['manifests', 'blobs', 'tags', 'referrers'])
-const HOST_FILES = new Set(Object.values(netlifyPaths))
 
 interface Found {
   readonly entry: Dirent

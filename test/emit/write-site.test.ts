@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -61,6 +62,40 @@ describe.each(SITES.map(emitter => [emitter.name, emitter] as const))('the site 
     const after = listFiles(root, folder)
     expect(after.length).toBeLessThan(before.length)
     expect(after.filter(path => path.includes('/other/'))).toEqual([])
+  })
+
+  test('is mended where a link, a file or a folder stands in the way, and nothing is written elsewhere', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name }])
+    const before = listFiles(root, folder)
+    const inFolder = before.filter(path => path.slice(folder.length + 1).includes('/'))
+    const [first = '', last = ''] = [inFolder[0], inFolder.at(-1)]
+    const top = join(folder, first.slice(folder.length + 1).split('/')[0] ?? '')
+    const elsewhere = await makeTemporaryFolder()
+    rmSync(join(root, top), { recursive: true })
+    symlinkSync(elsewhere, join(root, top))
+    if (!last.startsWith(`${top}/`)) {
+      rmSync(join(root, last))
+      mkdirSync(join(root, last, 'in the way'), { recursive: true })
+      writeFileSync(join(root, last, 'in the way', 'x'), 'x')
+    }
+    await emitHosts(openTree(root), [])
+    expect(readdirSync(elsewhere)).toEqual([])
+    expect(listFiles(root, folder)).toEqual(before)
+    rmSync(join(root, top), { recursive: true })
+    writeFileSync(join(root, top), 'a file where a folder belongs')
+    await emitHosts(openTree(root), [])
+    expect(listFiles(root, folder)).toEqual(before)
+  })
+
+  test('a document that not everyone may read becomes one that everyone may', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name }])
+    const documents = listFiles(root, folder).filter(path => /tags.list/.test(path))
+    expect(documents).not.toEqual([])
+    for (const path of documents) chmodSync(join(root, path), 0o600)
+    await emitHosts(openTree(root), [])
+    for (const path of documents) expect(lstatSync(join(root, path)).mode & 0o777).toBe(0o644)
   })
 
   test('is not made where something of another is', async () => {

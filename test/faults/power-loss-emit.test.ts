@@ -52,9 +52,12 @@ function sameEntry(one: Entry, other: Entry | undefined): boolean {
   return one.kind === 'folder' || (other?.kind === 'link' && other.target === one.target)
 }
 
-/** The small files of Apache's two hosts: one that is empty, or zeros, names nothing, so that its tag is absent for clients until the next emit; one flush each would take longer than all the rest. */
+/**
+ * The small files of Apache's two hosts: one that is empty, or zeros, names nothing, so that its tag is absent for clients until the next emit; one flush each would take longer than all the rest.
+ * And documents of a site, which nobody serves from there: who publishes it by `deploy` emits first.
+ */
 function isSmall(path: string): boolean {
-  return /^(apache|htaccess)\/links\//.test(path)
+  return /^(?:(apache|htaccess)\/links|netlify\/site)\//.test(path) && !/\/_(?:headers|redirects)$/.test(path)
 }
 
 function isTorn(is: Entry | undefined, whole: Entry | undefined): boolean {

@@ -1,6 +1,7 @@
 import type { HostRequest, HostResult } from '../../emit/apply.ts'
 import type { EmitOption } from '../../emit/emitter.ts'
 import { EMITTERS } from '../../emit/hosts.ts'
+import { WITHOUT_HEADERS } from '../../emit/without-headers.ts'
 import { RegistrishError } from '../../errors.ts'
 import { listOf, textOf } from '../arguments.ts'
 import { type Arguments, type Command, type Flag, ROOT_FLAG, type RunContext } from '../command.ts'
@@ -21,6 +22,12 @@ export const emit: Command = {
   summary: 'Write what a static host needs to serve the registry of files',
   details: [
     'Write the configuration of static hosts (web servers of your own, or a service) below --root, so that they serve the registry of files there. A host for which this was done once is in use: fetch, remove and prune keep its files up to date with the same options. Without --host all hosts in use are brought up to date.',
+    `${WITHOUT_HEADERS.map(({ name }) => name)
+      .join(', ')
+      .replace(
+        /, ([^,]*)$/,
+        ' and $1',
+      )} cannot be told the type of a file, which clients go by: they are refused, with what would come of it and what to do instead.`,
   ],
   positionals: [],
   flags: [
@@ -30,7 +37,7 @@ export const emit: Command = {
       type: 'string',
       value: 'NAME',
       repeated: true,
-      choices: EMITTERS.map(({ name }) => name),
+      choices: [...EMITTERS, ...WITHOUT_HEADERS].map(({ name }) => name),
       describe: 'host to write for',
     },
     ...OPTIONS.map(
@@ -96,6 +103,7 @@ function printResults(results: readonly HostResult[], { output, print, say }: Ru
   for (const result of results) {
     if (output === 'text') for (const line of formatResult(result)) print(line)
     for (const warning of result.warnings) say(formatWarning(result.name, warning))
+    if (result.unproven !== undefined) say(`${result.name}: unproven: ${result.unproven}`)
     if (result.setup !== undefined) say(`${result.name}: to begin with, ${result.setup}`)
     else if (result.reload !== undefined) say(formatReload(result.name, result.reload))
   }

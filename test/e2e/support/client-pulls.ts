@@ -13,7 +13,7 @@ import { toolPath } from './tools.ts'
 
 const HELLO = ['echo', 'hello', 'there']
 const HELLO_OUTPUT = 'hello there'
-/** What is pulled, and whether by digest: few, since these servers let a client that tries TLS first wait for ten seconds, as docker, podman and skopeo do. */
+/** What is pulled, and whether by digest. */
 const PULLS = [
   ['busybox:RC1', false],
   ['multi:latest', false],

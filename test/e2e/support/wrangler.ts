@@ -2,6 +2,7 @@ import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from './nginx.ts'
+import { startPlainFront } from './plain-front.ts'
 import type { Hosted } from './registrish.ts'
 import { outputFiles, startServerProcess } from './server-process.ts'
 import { toolPath } from './tools.ts'
@@ -36,5 +37,10 @@ export async function startWrangler(command: readonly string[], home?: string): 
   })
   const { stdout, stderr } = outputFiles(folder)
   const log = async (): Promise<string> => (await readFile(stdout, 'utf8')) + (await readFile(stderr, 'utf8'))
-  return { url, host: `localhost:${port}`, close: server.stop, log }
+  const front = await startPlainFront(port)
+  const close = async (): Promise<void> => {
+    await front.close()
+    await server.stop()
+  }
+  return { url, host: `localhost:${front.port}`, close, log }
 }

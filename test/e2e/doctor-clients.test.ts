@@ -1,0 +1,111 @@
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { examineRegistry } from '../../src/doctor/examine.ts'
+import type { Client } from '../../src/doctor/report.ts'
+import { RIGHT_REGISTRIES, WRONG_REGISTRIES } from '../support/wrong-registries.ts'
+import {
+  makeWrongRegistryCertificates,
+  type Program,
+  startWrongRegistry,
+  type WrongRegistry,
+  type WrongRegistryCertificates,
+} from '../support/wrong-registry.ts'
+import { createPodman, type Podman, podmanNeeds } from './support/podman.ts'
+import { type RunResult, run } from './support/run.ts'
+import { describeWith, sharedEngine } from './support/suites.ts'
+import { toolPath } from './support/tools.ts'
+
+/** Whose verdict a program is held to. */
+const CLIENT_OF: Readonly<Record<Program, Client>> = {
+  docker: 'docker',
+  containerd: 'containerd',
+  podman: 'podman',
+  skopeo: 'podman',
+  crane: 'crane',
+}
+const PROGRAMS: readonly Program[] = ['docker', 'containerd', 'podman', 'skopeo', 'crane']
+/** Longest that a pull of a few hundred bytes may take, in ms, before it counts as failed: some clients try again and again. */
+const PATIENCE = 20_000
+
+describeWith([...podmanNeeds, 'engine', 'openssl', 'skopeo', 'crane'], 'what doctor says of a client', () => {
+  let folder: string
+  let certificates: WrongRegistryCertificates
+  let podman: Podman
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rgd-'))
+    certificates = makeWrongRegistryCertificates(folder)
+    await mkdir(join(folder, 'trusted'))
+    await copyFile(certificates.caFile, join(folder, 'trusted', 'ca.crt'))
+    podman = await createPodman()
+  })
+  afterAll(async () => {
+    await podman.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it.for<Pick<WrongRegistry, 'name'> & Partial<WrongRegistry>>([...RIGHT_REGISTRIES, ...WRONG_REGISTRIES])(
+    'is what it does: $name',
+    async (wrong, { task }) => {
+      // Nobody has these images yet: each registry has its own.
+      const registry = await startWrongRegistry(wrong, { certificates, seed: `doctor-${task.id}` })
+      onTestFinished(registry.close)
+      const image = `${registry.host}/${registry.image}`
+      const report = await examineRegistry(image, { caFile: certificates.caFile, env: {} })
+      const verdictOf = (program: Program): string | undefined =>
+        report.clients.find(({ client }) => client === CLIENT_OF[program])?.verdict
+      const asked = PROGRAMS.filter(program => wrong.measured?.[program]?.pulls !== 'not asked')
+      const pulls = await Promise.all(
+        asked.map(async program => [program, await pull(program, image, wrong)] as const),
+      )
+      for (const [program, { failed, stderr }] of pulls) process.stderr.write(`MEASURED\t${wrong.name}\t${program}\t${failed ? 'fails' : 'works'}\t${verdictOf(program)}\t${failed || wrong.name.includes('tags of') ? stderr.replace(/\s+/g, ' ').slice(-200) : ''}\n`)
+      const said = pulls.map(([program]) => [program, wrong.measured?.[program]?.pulls ?? verdictOf(program) !== 'fails'])
+      expect(Object.fromEntries(pulls.map(([program, { failed }]) => [program, !failed]))).toEqual(
+        Object.fromEntries(said),
+      )
+    },
+  )
+
+  /** Pulls it once; `failed` where it could not. Nothing of it is left behind. */
+  async function pull(program: Program, image: string, { tls }: Partial<WrongRegistry>): Promise<RunResult> {
+    const trusted = join(folder, 'trusted')
+    const options = { reject: false, timeout: PATIENCE }
+    const plain = tls === 'none'
+    if (program === 'docker') {
+      const { docker } = sharedEngine()
+      onTestFinished(() => docker(['rmi', '--force', image], { reject: false }).then(() => undefined))
+      return docker(['pull', '--quiet', image], options)
+    }
+    if (program === 'containerd') {
+      const { ctr } = sharedEngine()
+      onTestFinished(() => ctr(['images', 'rm', '--sync', image], { reject: false }).then(() => undefined))
+      const trust = plain ? ['--plain-http'] : ['--hosts-dir', await trustedHosts(image)]
+      return ctr(['images', 'pull', ...trust, image], options)
+    }
+    if (program === 'podman') {
+      onTestFinished(() => podman.podman(['rmi', '--force', image], { reject: false }).then(() => undefined))
+      const trust = plain ? ['--tls-verify=false'] : ['--cert-dir', trusted]
+      return podman.podman(['pull', '--quiet', ...trust, image], options)
+    }
+    const target = await mkdtemp(join(folder, 'pulled-'))
+    if (program === 'skopeo') {
+      const trust = plain ? ['--src-tls-verify=false'] : ['--src-cert-dir', trusted]
+      return run(toolPath('skopeo'), ['copy', '--quiet', ...trust, `docker://${image}`, `dir:${target}`], options)
+    }
+    return run(toolPath('crane'), ['pull', '--platform', 'linux/amd64', image, join(target, 'image.tar')], {
+      ...options,
+      env: { SSL_CERT_FILE: certificates.caFile, DOCKER_CONFIG: target },
+    })
+  }
+
+  /** containerd speaks plain HTTP to this machine, whatever else it is told, unless a folder of hosts says otherwise. */
+  async function trustedHosts(image: string): Promise<string> {
+    const host = image.slice(0, image.indexOf('/'))
+    const hosts = await mkdtemp(join(folder, 'hosts-'))
+    await mkdir(join(hosts, host))
+    const settings = `server = "https://${host}"\n[host."https://${host}"]\nca = "${certificates.caFile}"\n`
+    await writeFile(join(hosts, host, 'hosts.toml'), settings)
+    return hosts
+  }
+})
