@@ -17,7 +17,9 @@ const WORDS = { works: 'works', caveat: 'works, but', fails: 'fails' } as const
 export function* formatReport({ url, image, host, checks, clients }: DoctorReport): Generator<string> {
   yield [url, ...(image === undefined ? [] : [image]), ...(host === undefined ? [] : [`served by ${host}`])].join(' · ')
   yield ''
-  const rows = clients.map(({ client, verdict, because }) => [ALSO[client], WORDS[verdict], because.join(', ')])
+  const wordOf = ({ verdict }: ClientVerdict): string =>
+    image === undefined && verdict !== 'fails' ? 'not tried' : WORDS[verdict]
+  const rows = clients.map(each => [ALSO[each.client], wordOf(each), each.because.join(', ')])
   yield* formatTable(['client', 'verdict', 'because of'], rows)
   for (const result of checks)
     if (result.outcome === 'failed' || result.outcome === 'caveat') yield* formatTrouble(result)

@@ -1,3 +1,5 @@
+import { MOST_HOPS } from '../http/redirect.ts'
+
 /** One redirect on the way to an answer. */
 export interface HopSeen {
   readonly status: number
@@ -36,6 +38,11 @@ export function lengthOf({ headers }: Answer): number | undefined {
 export function encodingOf({ headers }: Answer): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase()
   return encoding === undefined || encoding === '' || encoding === 'identity' ? undefined : encoding
+}
+
+/** Whether redirects led to no answer: what is asked for may be there or not. */
+export function isLost({ hops, status }: Answer): boolean {
+  return hops.length >= MOST_HOPS || (hops.length > 0 && status === 0)
 }
 
 /** Whether a body is a web page. */

@@ -22,7 +22,8 @@ export interface AskSettings {
   readonly origin: URL
   /** The repository whose permissions are asked for, should the registry want to know who is asking. */
   readonly repository: () => string
-  readonly authorizer: Authorizer
+  /** Absent: nobody logs in, since others could listen. */
+  readonly authorizer?: Authorizer | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -75,7 +76,7 @@ async function sendOnce(url: URL, { settings, options }: Following): Promise<Htt
       headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
       ...(signal === undefined ? {} : { signal }),
     })
-  if (url.origin !== origin.origin) return send(undefined)
+  if (authorizer === undefined || url.origin !== origin.origin) return send(undefined)
   const known = await authorizer.header(repository(), signal)
   const response = await send(known)
   const challenges = response.status === 401 ? parseChallenges(response.header('www-authenticate')) : []

@@ -39,6 +39,8 @@ export interface ImageSeen {
   /** By the digest that a header named, where it is another. */
   readonly claimed?: Answer
   readonly child?: ManifestSeen & { readonly descriptor: Descriptor }
+  /** Platforms of the index whose manifests were asked for in vain before `child` was found. */
+  readonly absent: readonly string[]
   readonly blob?: BlobSeen
   /** Tags that look like names of files. */
   readonly dotted: readonly { readonly tag: string; readonly get: Answer; readonly packed: Answer }[]
@@ -55,6 +57,8 @@ export interface ImageSeen {
 /** All that was seen of a host: plain data, which the checks judge. */
 export interface Observations {
   readonly origin: URL
+  /** Plain HTTP was asked for by who runs this. */
+  readonly plainAsked?: boolean
   /** Why no connection, or no TLS, came about. */
   readonly failure?: { readonly of: 'connection' | 'tls'; readonly text: string; readonly hint?: string }
   readonly version?: Answer

@@ -2,6 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
 import { attestedDigest, type Manifest } from '../oci/manifest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
+import { formatPlatform } from '../oci/platform.ts'
 import { fallbackTag } from '../oci/referrers.ts'
 import { blobPath, blobsFolder, referrersPath, tagsListPath } from '../tree/layout.ts'
 import type { Answer } from './answer.ts'
@@ -19,6 +20,8 @@ export interface Choice {
   readonly tags: readonly string[]
 }
 
+/** Children of an index that are asked for until one is there. */
+const MOST_CHILDREN = 6
 /** Tags like names of files that are looked at. */
 const MOST_DOTTED = 4
 /** Nobody has these: sha256 of a sentence of ours. */
@@ -30,7 +33,7 @@ export async function observeImage(ask: Ask, { repository, reference, tagsList, 
   const tag = await observeManifest(ask, repository, reference)
   const digest = tag.actual === undefined ? undefined : await observeManifest(ask, repository, tag.actual)
   const claimed = await observeClaimed(ask, repository, tag)
-  const child = await observeChild(ask, repository, tag.manifest)
+  const { child, absent } = await observeChild(ask, repository, tag.manifest)
   const leaf = child === undefined ? tag.manifest : child.manifest
   const blob = leaf === undefined ? undefined : chooseBlob(leaf)
   const flipped = flip(reference)
@@ -42,6 +45,7 @@ export async function observeImage(ask: Ask, { repository, reference, tagsList, 
     ...(digest === undefined ? {} : { digest }),
     ...(claimed === undefined ? {} : { claimed }),
     ...(child === undefined ? {} : { child }),
+    absent,
     ...(blob === undefined ? {} : { blob: await observeBlob(ask, repository, blob) }),
     dotted: await observeDotted(ask, repository, { reference, tags }),
     ...(flipped === undefined || tags.includes(flipped)
@@ -71,13 +75,27 @@ async function observeClaimed(ask: Ask, repository: string, seen: ManifestSeen):
   return claimed === undefined ? undefined : getManifest(ask, manifestUrl(repository, claimed))
 }
 
-/** The child of an index that most people pull. */
-async function observeChild(ask: Ask, repository: string, manifest: Manifest | undefined): Promise<ImageSeen['child']> {
-  if (manifest?.kind !== 'index') return undefined
+/** The child of an index that most people pull; of an index that is there in part, the first that is there. */
+async function observeChild(
+  ask: Ask,
+  repository: string,
+  manifest: Manifest | undefined,
+): Promise<Pick<ImageSeen, 'child' | 'absent'>> {
+  if (manifest?.kind !== 'index') return { absent: [] }
   const images = manifest.manifests.filter(child => attestedDigest(child) === undefined)
-  const descriptor = images.find(isCommon) ?? images[0]
-  if (descriptor === undefined) return undefined
-  return { ...(await observeManifest(ask, repository, descriptor.digest)), descriptor }
+  const ordered = [...images.filter(isCommon), ...images.filter(child => !isCommon(child))].slice(0, MOST_CHILDREN)
+  const seen: NonNullable<ImageSeen['child']>[] = []
+  for (const descriptor of ordered) {
+    const child = { ...(await observeManifest(ask, repository, descriptor.digest)), descriptor }
+    if (child.get.status !== 404) return { child, absent: seen.map(({ descriptor: { platform } }) => nameOf(platform)) }
+    seen.push(child)
+  }
+  const [first] = seen
+  return first === undefined ? { absent: [] } : { child: first, absent: [] }
+}
+
+function nameOf(platform: Descriptor['platform']): string {
+  return platform === undefined ? 'one without a name' : formatPlatform(platform)
 }
 
 function isCommon({ platform }: Descriptor): boolean {

@@ -58,14 +58,22 @@ async function observeHost(http: HttpClient, { target, origin, options }: Observ
     ...(env === undefined ? {} : { env }),
   })
   await credentials.check()
-  const authorizer = createAuthorizer({ registry: target.host, origin, http, credentials, retry: createRetry({}) })
+  const authorizer = mayLogIn(origin, target, options)
+    ? createAuthorizer({ registry: target.host, origin, http, credentials, retry: createRetry({}) })
+    : undefined
   let repository = target.image?.repository ?? ''
   const ask: Ask = createAsk({ http, origin, authorizer, signal, repository: () => repository })
   const version = await ask('/v2/')
   const choice = await chooseImage(ask, target)
-  if ('none' in choice) return { origin, version, noImage: choice.none }
+  const plainAsked = options.plainHttp === true || target.scheme === 'http'
+  if ('none' in choice) return { origin, plainAsked, version, noImage: choice.none }
   ;({ repository } = choice)
-  return { origin, version, image: await observeImage(ask, choice) }
+  return { origin, plainAsked, version, image: await observeImage(ask, choice) }
+}
+
+/** Credentials go out in plain HTTP to this machine only, or where plain HTTP was asked for: that no TLS is spoken may be somebody's doing. */
+function mayLogIn({ protocol }: URL, { host, scheme }: DoctorTarget, { plainHttp = false }: ObserveOptions): boolean {
+  return protocol === 'https:' || plainHttp || scheme === 'http' || isLoopback(host)
 }
 
 /** Finds out whether HTTPS or plain HTTP is spoken, by one request whose answer does not matter. */

@@ -21,6 +21,8 @@ export function parseTarget(text: string): DoctorTarget {
   const rest = text.replace(/^[^:/]*:\/\//, '')
   const [host = '', ...path] = (scheme === undefined ? text : rest).split('/')
   const name = path.join('/').replace(/\/+$/, '')
+  if (host.includes('@'))
+    throw usage('the address holds a user or a password: log in instead, or name a file with --authfile')
   if (!isHost(host)) {
     throw usage(`${quote(text)} does not begin with a host: docker takes it for an image of Docker Hub`)
   }

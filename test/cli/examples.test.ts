@@ -68,6 +68,7 @@ describe('the examples of the help', () => {
     return line
       .replace('fetch alpine', `fetch --force ${registry.host}/alpine`)
       .replace('ghcr.io/', `${registry.host}/`)
+      .replace(/(doctor )(?:registry\.example\.com|localhost:5555)/, `$1${registry.host}`)
       .replace('0.0.0.0:8080', '0.0.0.0:0')
       .replace('/srv/mirror', join(folder, 'mirror'))
   }

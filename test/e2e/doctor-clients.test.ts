@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { examineRegistry } from '../../src/doctor/examine.ts'
-import type { Client } from '../../src/doctor/report.ts'
-import { RIGHT_REGISTRIES, WRONG_REGISTRIES } from '../support/wrong-registries.ts'
+import type { CheckName, Client } from '../../src/doctor/report.ts'
+import { RIGHT_REGISTRIES, TWICE_WRONG, WRONG_REGISTRIES } from '../support/wrong-registries.ts'
 import {
   makeWrongRegistryCertificates,
   type Program,
+  type RunningWrongRegistry,
   startWrongRegistry,
   type WrongRegistry,
   type WrongRegistryCertificates,
@@ -26,8 +27,31 @@ const CLIENT_OF: Readonly<Record<Program, Client>> = {
   crane: 'crane',
 }
 const PROGRAMS: readonly Program[] = ['docker', 'containerd', 'podman', 'skopeo', 'crane']
+/** What is another thing where a digest is pulled. */
+const BY_DIGEST: readonly CheckName[] = ['head', 'digest-type', 'manifest-bytes', 'digest-header', 'length', 'encoding']
 /** Longest that a pull of a few hundred bytes may take, in ms, before it counts as failed: some clients try again and again. */
 const PATIENCE = 20_000
+
+/** What is pulled from what. */
+type Case = Pick<WrongRegistry, 'name'> &
+  Partial<WrongRegistry> & { readonly reference?: (registry: RunningWrongRegistry) => string }
+
+const CASES: readonly Case[] = [
+  ...RIGHT_REGISTRIES,
+  ...WRONG_REGISTRIES,
+  ...TWICE_WRONG,
+  ...WRONG_REGISTRIES.filter(({ check }) => BY_DIGEST.includes(check)).map(
+    (wrong): Case => ({
+      ...wrong,
+      name: `${wrong.name} (by digest)`,
+      reference: ({ multi, single }) =>
+        wrong.image === undefined ? `multi@${multi.root.digest}` : `single@${single.root.digest}`,
+    }),
+  ),
+  ...WRONG_REGISTRIES.filter(({ check }) => check === 'dotted-tag').map(
+    (wrong): Case => ({ ...wrong, name: `${wrong.name} (that tag)`, reference: () => 'multi:1.0.gz' }),
+  ),
+]
 
 describeWith([...podmanNeeds, 'engine', 'openssl', 'skopeo', 'crane'], 'what doctor says of a client', () => {
   let folder: string
@@ -45,27 +69,25 @@ describeWith([...podmanNeeds, 'engine', 'openssl', 'skopeo', 'crane'], 'what doc
     await rm(folder, { recursive: true, force: true })
   })
 
-  it.for<Pick<WrongRegistry, 'name'> & Partial<WrongRegistry>>([...RIGHT_REGISTRIES, ...WRONG_REGISTRIES])(
-    'is what it does: $name',
-    async (wrong, { task }) => {
-      // Nobody has these images yet: each registry has its own.
-      const registry = await startWrongRegistry(wrong, { certificates, seed: `doctor-${task.id}` })
-      onTestFinished(registry.close)
-      const image = `${registry.host}/${registry.image}`
-      const report = await examineRegistry(image, { caFile: certificates.caFile, env: {} })
-      const verdictOf = (program: Program): string | undefined =>
-        report.clients.find(({ client }) => client === CLIENT_OF[program])?.verdict
-      const asked = PROGRAMS.filter(program => wrong.measured?.[program]?.pulls !== 'not asked')
-      const pulls = await Promise.all(
-        asked.map(async program => [program, await pull(program, image, wrong)] as const),
+  it.for(CASES.map(wrong => [wrong.name, wrong] as const))('is what it does: %s', async ([, wrong], { task }) => {
+    // Nobody has these images yet: each registry has its own.
+    const registry = await startWrongRegistry(wrong, { certificates, seed: `doctor-${task.id}` })
+    onTestFinished(registry.close)
+    const image = `${registry.host}/${wrong.reference?.(registry) ?? registry.image}`
+    const report = await examineRegistry(image, { caFile: certificates.caFile, env: {} })
+    const verdictOf = (program: Program): string | undefined =>
+      report.clients.find(({ client }) => client === CLIENT_OF[program])?.verdict
+    const asked = PROGRAMS.filter(program => wrong.measured?.[program]?.pulls !== 'not asked')
+    const pulls = await Promise.all(asked.map(async program => [program, await pull(program, image, wrong)] as const))
+    for (const [program, { failed, stderr }] of pulls)
+      process.stderr.write(
+        `MEASURED\t${wrong.name}\t${program}\t${failed ? 'fails' : 'works'}\t${verdictOf(program)}\t${failed || wrong.name.includes('tags of') ? stderr.replace(/\s+/g, ' ').slice(-200) : ''}\n`,
       )
-      for (const [program, { failed, stderr }] of pulls) process.stderr.write(`MEASURED\t${wrong.name}\t${program}\t${failed ? 'fails' : 'works'}\t${verdictOf(program)}\t${failed || wrong.name.includes('tags of') ? stderr.replace(/\s+/g, ' ').slice(-200) : ''}\n`)
-      const said = pulls.map(([program]) => [program, wrong.measured?.[program]?.pulls ?? verdictOf(program) !== 'fails'])
-      expect(Object.fromEntries(pulls.map(([program, { failed }]) => [program, !failed]))).toEqual(
-        Object.fromEntries(said),
-      )
-    },
-  )
+    const said = pulls.map(([program]) => [program, wrong.measured?.[program]?.pulls ?? verdictOf(program) !== 'fails'])
+    expect(Object.fromEntries(pulls.map(([program, { failed }]) => [program, !failed]))).toEqual(
+      Object.fromEntries(said),
+    )
+  })
 
   /** Pulls it once; `failed` where it could not. Nothing of it is left behind. */
   async function pull(program: Program, image: string, { tls }: Partial<WrongRegistry>): Promise<RunResult> {
@@ -80,7 +102,7 @@ describeWith([...podmanNeeds, 'engine', 'openssl', 'skopeo', 'crane'], 'what doc
     if (program === 'containerd') {
       const { ctr } = sharedEngine()
       onTestFinished(() => ctr(['images', 'rm', '--sync', image], { reject: false }).then(() => undefined))
-      const trust = plain ? ['--plain-http'] : ['--hosts-dir', await trustedHosts(image)]
+      const trust = plain ? [] : ['--hosts-dir', await trustedHosts(image)]
       return ctr(['images', 'pull', ...trust, image], options)
     }
     if (program === 'podman') {

@@ -20,6 +20,8 @@ export interface BunnyFault {
   readonly operation?: string
   readonly kind: number | 'reset-unread' | 'reset-answering' | 'corrupt' | 'other-bytes' | 'page'
   readonly retryAfter?: string
+  /** Of a page. Default 403. */
+  readonly status?: number
 }
 
 export interface BunnyServerOptions {
@@ -113,7 +115,8 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
         : say(401, 'Unauthorized')
   if (fault?.kind === 'reset-answering') return void request.socket.destroy()
   if (fault?.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter)
-  if (fault?.kind === 'page') return void response.writeHead(403, { 'content-type': 'text/html' }).end('<p>Log in')
+  if (fault?.kind === 'page')
+    return void response.writeHead(fault.status ?? 403, { 'content-type': 'text/html' }).end('<p>Log in')
   const { status, type = 'application/json' } = answer
   const content = fault?.kind === 'other-bytes' ? Buffer.alloc(answer.content.length, '?') : answer.content
   response.writeHead(status, { 'content-type': type, 'content-length': content.length }).end(content)

@@ -22,9 +22,17 @@ export interface GcsFault {
   readonly operation?: string
   /**
    * A status to answer with; `reset-unread`: the connection breaks before anything is read; `reset-answering`: it breaks after all was done; `cut`: of a chunk only
-   * `keep` bytes arrive before it breaks; `corrupt`: one byte changes on the way, unseen; `page`: a page for people.
+   * `keep` bytes arrive before it breaks; `corrupt`: one byte changes on the way, unseen; `unfinished`: all bytes are kept, but the object is not there yet; `page`: a page for people.
    */
-  readonly kind: number | 'reset-unread' | 'reset-answering' | 'cut' | 'corrupt' | 'corrupt-unchecked' | 'page'
+  readonly kind:
+    | number
+    | 'reset-unread'
+    | 'reset-answering'
+    | 'cut'
+    | 'corrupt'
+    | 'corrupt-unchecked'
+    | 'unfinished'
+    | 'page'
   readonly keep?: number
   readonly retryAfter?: string
   readonly message?: string
@@ -114,7 +122,7 @@ async function serve(state: State, options: GcsServerOptions, { request, respons
     response.writeHead(403, { 'content-type': 'text/html' }).end('<p>Log in')
     return
   }
-  const { status, headers = {}, json, bytes } = answer
+  const { status, headers = {}, json, bytes } = kind === 'unfinished' ? keptWhole(request) : answer
   const sent = bytes ?? (json === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(json)))
   const type = json === undefined ? {} : { 'content-type': 'application/json; charset=UTF-8' }
   response.writeHead(status, { ...type, ...headers, 'content-length': sent.length }).end(sent)
@@ -221,6 +229,11 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
+}
+
+function keptWhole({ headers }: IncomingMessage): GcsAnswer {
+  const total = Number(headers['content-range']?.split('/').at(-1))
+  return { status: 308, headers: { range: `bytes=0-${total - 1}` } }
 }
 
 /** Changes a byte in the middle: of a multipart body one of the object's where that is large enough. */

@@ -18,7 +18,7 @@ export interface WrongRegistryImages {
   readonly repositories: Readonly<Record<string, Readonly<Record<string, Graph>>>>
   /** The index of two platforms at `multi:latest` and `multi:1.0.gz`; an artifact refers to it. */
   readonly multi: Graph
-  /** Another index of the same images: a valid manifest of another digest, which stands at no tag. */
+  /** Another index of the same images, as long: a valid manifest of another digest, which is not there. */
   readonly other: Graph
   /** The image at `single:latest`. */
   readonly single: Graph
@@ -34,7 +34,7 @@ export async function makeWrongRegistryImages(seed: string): Promise<WrongRegist
   return {
     multi,
     single,
-    other: makeIndex(await Promise.all(images), { annotations: { seed: `${seed}, built anew` } }),
+    other: makeIndex((await Promise.all(images)).toReversed()),
     repositories: {
       multi: { latest: multi, '1.0.gz': multi, [digestTag(multi.root.digest)]: makeFallbackIndex([artifact]) },
       single: { latest: single },

@@ -24,14 +24,16 @@ export interface WrongRegistry {
   readonly why: string
   /** Turns right answers into wrong ones; applied outside of everything right. */
   readonly change?: (site: WrongSite) => Hook
-  /** Its certificate: for another name, or signed by nobody who is trusted; `none` is plain HTTP. Default: a right one. */
-  readonly tls?: 'wrong name' | 'not trusted' | 'none'
+  /** Its certificate: for another name, signed by nobody who is trusted, or of the past; `none` is plain HTTP. Default: a right one. */
+  readonly tls?: 'wrong name' | 'not trusted' | 'expired' | 'none'
   /** What is pulled. Default `multi:latest`. */
   readonly image?: 'single:latest'
   /** The name it is asked by. Default `127.0.0.1`. */
   readonly host?: 'localhost'
   /** Where a real client of the tests' machine differs from the verdict, or cannot be asked in time, and why. */
-  readonly measured?: Readonly<Partial<Record<Program, { readonly pulls: boolean | 'not asked'; readonly why: string }>>>
+  readonly measured?: Readonly<
+    Partial<Record<Program, { readonly pulls: boolean | 'not asked'; readonly why: string }>>
+  >
 }
 
 /** The real clients that pull from wrong registries. */
@@ -55,11 +57,12 @@ export interface RunningWrongRegistry extends WrongRegistryImages {
 
 /** The certificates that wrong registries use. */
 export interface WrongRegistryCertificates {
-  /** PEM file of the authority that signed itself; signs `right` and `wrongName`, not `stranger`. */
+  /** PEM file of the authority that signed itself; signs all but `stranger`. */
   readonly caFile: string
   readonly right: Pair
   readonly wrongName: Pair
   readonly stranger: Pair
+  readonly expired: Pair
 }
 
 interface Pair {
@@ -94,6 +97,7 @@ export async function startWrongRegistry(
 
 function certificateFor(tls: WrongRegistry['tls'], certificates: WrongRegistryCertificates): Pair {
   if (tls === 'wrong name') return certificates.wrongName
+  if (tls === 'expired') return certificates.expired
   return tls === 'not trusted' ? certificates.stranger : certificates.right
 }
 
@@ -101,12 +105,35 @@ function certificateFor(tls: WrongRegistry['tls'], certificates: WrongRegistryCe
 export function makeWrongRegistryCertificates(folder: string): WrongRegistryCertificates {
   const here = 'IP:127.0.0.1,DNS:localhost'
   const authority = makeCertificate(folder, { name: 'authority', names: here })
+  const right = makeCertificate(folder, { name: 'right', names: here, signer: 'authority' })
   return {
     caFile: authority.certFile,
-    right: makeCertificate(folder, { name: 'right', names: here, signer: 'authority' }),
+    right,
+    expired: { ...right, cert: expire(folder, 'right') },
     wrongName: makeCertificate(folder, { name: 'wrong-name', names: 'DNS:registry.example.com', signer: 'authority' }),
     stranger: makeCertificate(folder, { name: 'stranger', names: here }),
   }
+}
+
+/** The same certificate, which ended yesterday. */
+function expire(folder: string, name: string): string {
+  const openssl = (...args: readonly string[]): unknown => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
+  const [request, file] = [`${name}.csr`, `${name}-expired.crt`]
+  const signer = ['-CA', 'authority.crt', '-CAkey', 'authority.key', '-CAcreateserial']
+  openssl(
+    'x509',
+    '-x509toreq',
+    '-copy_extensions',
+    'copyall',
+    '-in',
+    `${name}.crt`,
+    '-key',
+    `${name}.key`,
+    '-out',
+    request,
+  )
+  openssl('x509', '-req', '-copy_extensions', 'copyall', '-in', request, ...signer, '-days', '-1', '-out', file)
+  return readFileSync(join(folder, file), 'utf8')
 }
 
 function makeCertificate(

@@ -12,7 +12,7 @@ export const doctor: Command = {
   summary: 'Say which clients can pull from a host, and what to change',
   details: [
     'Ask a host as docker, containerd, podman, crane, oras and helm would, and say of each whether it will be able to pull: works, works with a caveat, or fails. For whatever is wrong: what was seen, what is needed, and what to change on that host. Any registry may be examined, not only one of ours; nothing is written there, and a few requests are all.',
-    'Each client stands for those that ask alike: containerd for Kubernetes, BuildKit and Docker 29, podman for skopeo, buildah and CRI-O, crane for cosign. Without an image one is chosen from the catalogue. The exit code is 2 where a client fails; --client says whose verdict counts.',
+    'Each client stands for those that ask alike: containerd for Kubernetes, BuildKit and Docker 29, podman for skopeo, buildah and CRI-O, crane for cosign. Without an image one is chosen from the catalogue. The exit code is 2 where a client fails, --client says whose verdict counts; it is 5 where there was no image to try.',
   ],
   positionals: [{ name: 'registry', describe: 'host[:port][/name[:tag]], or a URL', required: true, variadic: false }],
   flags: [
@@ -57,7 +57,8 @@ async function runDoctor(args: Arguments, context: RunContext): Promise<number> 
   })
   print(report, context)
   const failed = report.clients.some(({ client, verdict }) => verdict === 'fails' && counting.includes(client))
-  return failed ? EXIT.problems : EXIT.done
+  if (failed) return EXIT.problems
+  return report.image === undefined ? EXIT.notFound : EXIT.done
 }
 
 function clientsOf(args: Arguments): readonly Client[] {

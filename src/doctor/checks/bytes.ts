@@ -1,5 +1,5 @@
 import { algorithmOf, asDigest, digestOf } from '../../oci/digest.ts'
-import { type Answer, isWebPage, statusText } from '../answer.ts'
+import { type Answer, isLost, isWebPage, statusText } from '../answer.ts'
 import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ImageSeen, ManifestSeen } from '../observations.ts'
 import type { Client } from '../report.ts'
@@ -33,6 +33,7 @@ export const blobBytes: Check = {
     const { digest, size } = descriptor
     const fails = (text: string, seen: string, needed: string): Finding =>
       trouble({ text, request: get.request, seen, needed, clients: means('fails', 'gets no such layer') })
+    if (isLost(get)) return skipped('redirects do not end')
     if (get.status !== 200) return fails(`a blob is ${statusText(get)}`, statusText(get), '200')
     if (part) return passed(`a blob of ${size} bytes is there; it is too large to be read here`)
     if (get.broken !== undefined)
@@ -44,6 +45,7 @@ export const blobBytes: Check = {
 }
 
 function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
+  if (isLost(tag.get)) return skipped('redirects do not end')
   const gone = absent(tag, 'the tag')
   if (gone !== undefined) return trouble({ ...gone, clients: means('fails', 'gets no manifest') })
   if (
@@ -53,6 +55,7 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
   )
     return trouble({ ...other(tag), clients: means('fails', 'compares the bytes with the digest') })
   if (digest?.get.status === 200) return passed('the manifest by tag is one that is there by digest')
+  if (digest !== undefined && isLost(digest.get)) return skipped('redirects do not end')
   const isElsewhere = claimed?.status === 200
   return trouble({
     text: `the bytes by tag are ${tag.actual}, and by that digest there is nothing`,
@@ -75,14 +78,27 @@ function judgeDigest({ digest, tag }: ImageSeen): Finding {
   return trouble({
     ...(absent(digest, 'the digest') ?? other(digest)),
     clients: {
-      ...means('fails', 'asks for every manifest by digest too', ['docker', 'containerd']),
+      ...means('fails', 'asks for every manifest by digest too', ['containerd']),
+      // Docker compares the bytes with a digest that it was given, not with one that it found (its distribution/pull_v2.go).
+      ...(digest.manifest === undefined
+        ? means('fails', 'asks for every manifest by digest too', ['docker'])
+        : means('caveat', 'takes the bytes by digest as they are', ['docker'])),
       ...means('caveat', 'pulls by digest fail', ['podman', 'crane', 'oras', 'helm']),
     },
   })
 }
 
-function judgeChild({ child }: ImageSeen): Finding {
+function judgeChild({ child, absent: platforms }: ImageSeen): Finding {
   if (child === undefined) return skipped('there are no children')
+  if (platforms.length > 0) {
+    return trouble({
+      text: `the index names platforms whose manifests are not there: ${platforms.join(', ')}`,
+      seen: '404',
+      needed: '200, where someone pulls them',
+      clients: means('caveat', 'cannot pull these platforms', PULLERS),
+    })
+  }
+  if (isLost(child.get)) return skipped('redirects do not end')
   const { digest } = child.descriptor
   const isRight = child.actual !== undefined && digestOf(unpacked(child.get), algorithmOf(digest)) === digest
   if (isRight) return passed('the manifest of a platform has the bytes of its digest')

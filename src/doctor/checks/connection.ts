@@ -22,7 +22,13 @@ export const tls: Check = {
       return trouble({
         text: failure.text,
         needed: `a certificate for ${origin.hostname}`,
-        clients: means('fails', 'refuses the certificate'),
+        clients: {
+          ...means('fails', 'refuses the certificate'),
+          // Docker takes what is on this machine for insecure without being told (its registry/config.go).
+          ...(reachOf(origin.hostname) === 'loopback'
+            ? means('caveat', 'looks at no certificate of this machine', ['docker'])
+            : {}),
+        },
       })
     if (failure !== undefined) return skipped('there is no connection')
     return origin.protocol === 'https:' ? passed('the certificate is right') : skipped('no TLS is spoken')
@@ -34,14 +40,14 @@ export const plainHttp: Check = {
   name: 'plain-http',
   must: 'HTTPS is spoken.',
   why: 'Clients speak plain HTTP to this machine only, some not even there, unless each of them is told to.',
-  judge({ origin, failure }) {
+  judge({ origin, failure, plainAsked = false }) {
     if (failure !== undefined) return skipped('there is no connection')
     if (origin.protocol === 'https:') return passed('HTTPS is spoken')
     return trouble({
       text: `${origin.host} speaks plain HTTP`,
       seen: origin.origin,
       needed: `https://${origin.host}`,
-      clients: reachOf(origin.hostname) === 'loopback' ? onLoopback(origin) : elsewhere(origin),
+      clients: reachOf(origin.hostname) === 'loopback' ? onLoopback(origin) : elsewhere(origin, plainAsked),
     })
   },
 }
@@ -49,7 +55,6 @@ export const plainHttp: Check = {
 function onLoopback({ hostname }: URL): Consequences {
   return {
     ...means('caveat', 'needs --tls-verify=false', ['podman']),
-    ...means('caveat', 'ctr needs --plain-http', ['containerd']),
     ...(hostname === 'localhost'
       ? {}
       : means('caveat', 'needs --plain-http where the host is not called localhost', ['oras'])),
@@ -57,14 +62,16 @@ function onLoopback({ hostname }: URL): Consequences {
   }
 }
 
-function elsewhere({ hostname, host }: URL): Consequences {
+/** Who asks for plain HTTP means to configure the clients. */
+function elsewhere({ hostname, host }: URL, isAsked: boolean): Consequences {
+  const verdict = isAsked ? 'caveat' : 'fails'
   const crane: Consequences =
-    reachOf(hostname) === 'private' ? {} : means('fails', 'until it is told --insecure', ['crane'])
+    reachOf(hostname) === 'private' ? {} : means(verdict, 'until it is told --insecure', ['crane'])
   return {
-    ...means('fails', `until "insecure-registries": ["${host}"] stands in its daemon.json`, ['docker']),
-    ...means('fails', 'until a hosts.toml says http://', ['containerd']),
-    ...means('fails', 'until it is told --tls-verify=false or insecure = true', ['podman']),
+    ...means(verdict, `until "insecure-registries": ["${host}"] stands in its daemon.json`, ['docker']),
+    ...means(verdict, 'until a hosts.toml says http://', ['containerd']),
+    ...means(verdict, 'until it is told --tls-verify=false or insecure = true', ['podman']),
     ...crane,
-    ...means('fails', 'until it is told --plain-http', ['oras', 'helm']),
+    ...means(verdict, 'until it is told --plain-http', ['oras', 'helm']),
   }
 }

@@ -1,5 +1,5 @@
 import type { Answer } from '../answer.ts'
-import { type Check, type Consequences, type Finding, means, passed, skipped, trouble } from '../check.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ImageSeen } from '../observations.ts'
 
 const HEADER = 'docker-content-digest'
@@ -13,7 +13,7 @@ export const digestHeader: Check = {
     if (image?.tag.actual === undefined || image.tag.manifest === undefined)
       return skipped('no manifest was got by tag')
     if (image.digest?.actual !== image.tag.actual) return skipped('the bytes by tag are not there by digest')
-    return judgeTag(image)
+    return worst(judgeTag(image), judgeChild(image))
   },
 }
 
@@ -29,7 +29,13 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
       request: answer.request,
       seen: `Docker-Content-Digest: ${headerOf(answer)}`,
       needed,
-      clients: wrong({ onHead: isWrong(onHead), onGet: isWrong(onGet), isThere: claimed?.status === 200 }),
+      clients: {
+        // Who was given a digest believes no other.
+        ...(tag.reference.includes(':') ? {} : believing(isWrong(onHead), claimed?.status === 200)),
+        ...(isWrong(onGet)
+          ? means('fails', 'compares it with the bytes', ['oras', 'helm'])
+          : means('caveat', 'oras resolve prints it', ['oras'])),
+      },
     })
   }
   const byDigest = [digest?.head, digest?.get].find(answer => answer !== undefined && isWrong(headerOf(answer)))
@@ -39,7 +45,7 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
       request: byDigest.request,
       seen: `Docker-Content-Digest: ${headerOf(byDigest)}`,
       needed,
-      clients: means('caveat', 'pulls by digest fail', ['docker', 'containerd', 'oras', 'helm']),
+      clients: means('caveat', 'pulls by digest fail', ['oras', 'helm']),
     })
   }
   if (tag.head.status === 200 && (onHead === undefined || onGet === undefined)) {
@@ -54,30 +60,34 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
   return passed('Docker-Content-Digest is the digest of the bytes')
 }
 
-/** `isThere`: a manifest stands at the digest that is named. */
-function wrong({
-  onHead,
-  onGet,
-  isThere,
-}: {
-  readonly onHead: boolean
-  readonly onGet: boolean
-  readonly isThere: boolean
-}): Consequences {
-  const believing: Consequences = isThere
-    ? means('caveat', 'pulls the image of the digest that the header names, an older one perhaps', [
-        'docker',
-        'containerd',
-      ])
-    : means('fails', 'asks for the digest that the header names, and it is not there', ['docker', 'containerd'])
+/** Nobody but oras compares it for children. */
+function judgeChild({ child }: ImageSeen): Finding {
+  const header = child === undefined ? undefined : headerOf(child.get)
+  if (child === undefined || header === undefined || header === child.descriptor.digest) return passed('')
+  return trouble({
+    text: 'Docker-Content-Digest of the manifest of a platform is another digest',
+    request: child.get.request,
+    seen: `Docker-Content-Digest: ${header}`,
+    needed: `Docker-Content-Digest: ${child.descriptor.digest}`,
+    clients: means('fails', 'compares it with the bytes', ['oras']),
+  })
+}
+
+/** What those do that believe HEAD; `isThere`: a manifest stands at the digest that is named. */
+function believing(isOnHead: boolean, isThere: boolean): Consequences {
+  if (!isOnHead) return {}
   return {
-    ...(onHead ? { ...believing, ...means('caveat', 'crane digest prints it', ['crane']) } : {}),
-    ...(onGet
-      ? means('fails', 'compares it with the bytes', ['oras', 'helm'])
-      : means('caveat', 'oras resolve prints it', ['oras'])),
+    ...(isThere
+      ? means('caveat', 'pulls the image of the digest that the header names, an older one perhaps', [
+          'docker',
+          'containerd',
+        ])
+      : means('fails', 'asks for the digest that the header names, and it is not there', ['docker', 'containerd'])),
+    ...means('caveat', 'crane digest prints it', ['crane']),
   }
 }
 
-function headerOf({ headers }: Answer): string | undefined {
-  return headers[HEADER]
+/** A page for what is not there may bear the header of a rule for all pages: it names nothing. */
+function headerOf({ status, headers }: Answer): string | undefined {
+  return status === 200 ? headers[HEADER] : undefined
 }

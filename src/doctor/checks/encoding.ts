@@ -1,6 +1,8 @@
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts'
 import { type Answer, encodingOf } from '../answer.ts'
-import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import type { ManifestSeen } from '../observations.ts'
+import { CLIENTS, type Client } from '../report.ts'
 import { unpacked } from '../unpacked.ts'
 
 /** Nothing is packed on the way. */
@@ -11,9 +13,11 @@ export const encoding: Check = {
   judge({ image }) {
     if (image === undefined) return skipped('there is no image to try')
     const { tag, digest, child, blob } = image
-    const manifests = [tag, digest, child].flatMap(seen =>
-      seen?.actual === undefined ? [] : [seen.get, seen.packed].map(answer => ofManifest(answer, seen.actual)),
-    )
+    const manifests = [
+      ofManifest(tag, byTag(tag)),
+      ofManifest(digest, byDigest),
+      ofManifest(child, means('fails', CANNOT, PULLERS)),
+    ]
     const blobs =
       blob === undefined || blob.part
         ? []
@@ -22,17 +26,41 @@ export const encoding: Check = {
   },
 }
 
-function ofManifest(answer: Answer, digest: Digest | undefined): Finding {
+const CANNOT = 'cannot unpack it'
+const PULLERS: readonly Client[] = ['docker', 'containerd', 'podman', 'crane', 'oras']
+
+/** Docker and containerd do not ask for a tag by GET where HEAD names a digest. */
+function byTag({ reference, head }: ManifestSeen): Consequences {
+  if (reference.includes(':')) return means('fails', CANNOT)
+  const isNamed = head.status === 200 && head.headers['docker-content-digest'] !== undefined
+  return means('fails', CANNOT, isNamed ? ['podman', 'crane', 'oras', 'helm'] : CLIENTS)
+}
+
+const byDigest: Consequences = {
+  ...means('caveat', 'pulls by digest fail'),
+  ...means('fails', 'asks for every manifest by digest too, and cannot unpack it', ['docker', 'containerd']),
+}
+
+function ofManifest(seen: ManifestSeen | undefined, wrong: Consequences): Finding {
+  if (seen?.actual === undefined) return skipped('no manifest was got')
+  const { actual } = seen
+  return worst(...[seen.get, seen.packed].map(answer => judgeManifest(answer, { actual, wrong })))
+}
+
+function judgeManifest(
+  answer: Answer,
+  { actual, wrong }: { readonly actual: Digest; readonly wrong: Consequences },
+): Finding {
   const packing = encodingOf(answer)
-  if (answer.status !== 200 || digest === undefined) return skipped('no manifest was got')
+  if (answer.status !== 200) return skipped('no manifest was got')
   if (packing === undefined) return passed('nothing is packed')
-  const isRight = isPackedWell(answer, digest)
+  if (isLeftAlone(answer, actual)) return trouble({ ...tell(answer, packing), ...mislabelled(packing) })
   return trouble({
     ...tell(answer, packing),
     text: `manifests are packed (${packing})`,
-    clients: isRight
+    clients: isPackedWell(answer, actual)
       ? means('caveat', 'has no length then, and asks once more by HEAD', ['oras', 'helm'])
-      : means('fails', 'cannot unpack it'),
+      : wrong,
   })
 }
 
@@ -47,14 +75,25 @@ function ofBlob(answer: Answer, digest: Digest): Finding {
       clients: means('caveat', 'gets them unpacked, without their length'),
     })
   }
+  if (isLeftAlone(answer, digest)) return trouble({ ...tell(answer, packing), ...mislabelled(packing) })
   return trouble({
     ...tell(answer, packing),
     text: `a layer is labelled ${packing}, which is what it is, not how it is sent`,
-    clients: {
-      ...means('fails', 'unpacks it, and then hashes other bytes', ['containerd', 'podman', 'crane', 'oras', 'helm']),
-      ...means('caveat', 'takes layers as they are, newer versions do not', ['docker']),
-    },
+    clients: means('fails', 'unpacks it, and then hashes other bytes'),
   })
+}
+
+/** Whether the bytes are right as they came, and the label one that Go programs do not know. */
+function isLeftAlone(answer: Answer, digest: Digest): boolean {
+  return encodingOf(answer) !== 'gzip' && digestOf(answer.bytes, algorithmOf(digest)) === digest
+}
+
+/** containerd's own reading of the header came with 2.0 (core/remotes/docker/fetcher.go). */
+function mislabelled(packing: string): { readonly text: string; readonly clients: Consequences } {
+  return {
+    text: `what is not packed is labelled ${packing}`,
+    clients: means('caveat', 'refuses it from containerd 2.0 on', ['containerd']),
+  }
 }
 
 /** Whether what was packed is what the digest says: only gzip is unpacked by Go programs. */

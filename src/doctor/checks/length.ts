@@ -1,5 +1,5 @@
 import { lengthOf } from '../answer.ts'
-import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ManifestSeen } from '../observations.ts'
 import { unpacked } from '../unpacked.ts'
 
@@ -39,10 +39,15 @@ function judge(seen: ManifestSeen, isTag: boolean): Finding {
 }
 
 function noLengthOnHead(
-  { head, get }: ManifestSeen,
+  { reference, head, get }: ManifestSeen,
   { isTag, size }: { readonly isTag: boolean; readonly size: number },
 ): Finding {
-  const hasDigest = head.headers['docker-content-digest'] !== undefined
+  // Docker asks by HEAD for tags alone.
+  const isPinned = reference.includes(':')
+  const forDocker: Consequences =
+    head.headers['docker-content-digest'] === undefined
+      ? means('caveat', 'asks again by GET', ['docker'])
+      : means('fails', 'refuses a digest without a length', ['docker'])
   return trouble({
     text: 'HEAD states no length',
     request: head.request,
@@ -50,14 +55,15 @@ function noLengthOnHead(
     needed: `Content-Length: ${size}`,
     clients: isTag
       ? {
-          ...(hasDigest
-            ? means('fails', 'refuses a digest without a length', ['docker'])
-            : means('caveat', 'asks again by GET', ['docker'])),
+          ...(isPinned ? {} : forDocker),
           ...means('caveat', 'asks again by GET', ['containerd', 'crane']),
           ...means('caveat', 'oras resolve and oras discover fail', ['oras']),
           ...(lengthOf(get) === undefined ? means('fails', 'needs a length', ['oras', 'helm']) : {}),
         }
-      : means('caveat', 'pulls by digest fail', ['containerd', 'oras']),
+      : {
+          ...means('caveat', 'asks again by GET for what is pulled by digest', ['containerd']),
+          ...means('caveat', 'oras resolve and oras discover fail by digest', ['oras']),
+        },
   })
 }
 

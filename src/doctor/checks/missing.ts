@@ -1,5 +1,5 @@
 import { isRecord } from '../../oci/descriptor.ts'
-import { type Answer, isWebPage, jsonOf, statusText } from '../answer.ts'
+import { type Answer, isLost, isWebPage, jsonOf, statusText } from '../answer.ts'
 import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 
 /** What is not there is said not to be there. */
@@ -16,6 +16,7 @@ export const missing: Check = {
 
 function judge(answer: Answer, what: string, isManifest: boolean): Finding {
   if (answer.status === 404) return isManifest ? judgeBody(answer) : passed('it is 404')
+  if (isLost(answer)) return skipped('redirects do not end')
   const seen = `${statusText(answer)}${answer.status === 200 && isWebPage(answer) ? ', a web page' : ''}`
   return trouble({
     text: `${what} that is not there is ${seen}, not 404`,

@@ -49,7 +49,8 @@ export const referrers: Check = {
       clients: {
         ...means('caveat', 'cosign verify fails', ['crane']),
         ...means('caveat', 'oras discover fails', ['oras']),
-        ...(answer.status === 200 && isList
+        // It takes 403 for 404, and any JSON for a list (containerd's core/remotes/docker/referrers.go).
+        ...(answer.status === 403 || isList
           ? {}
           : means('caveat', 'Docker 29 and later fail to pull images with attestations', ['containerd'])),
       },

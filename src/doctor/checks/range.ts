@@ -27,7 +27,10 @@ export const range: Check = {
         request: answer.request,
         seen: statusText(answer),
         needed,
-        clients: means('caveat', 'begins again where a download breaks', RESUMING),
+        clients: {
+          ...means('caveat', 'begins again where a download breaks', RESUMING),
+          ...means('caveat', 'gives up where a download breaks', ['podman']),
+        },
       })
     }
     const stated = answer.headers['content-range'] ?? ''

@@ -1,6 +1,5 @@
 import { reachOf } from '../../http/local-address.ts'
-import { MOST_HOPS } from '../../http/redirect.ts'
-import type { Answer } from '../answer.ts'
+import { type Answer, isLost } from '../answer.ts'
 import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ImageSeen } from '../observations.ts'
 
@@ -19,10 +18,11 @@ function answersOf({ tag, digest, child, blob }: ImageSeen): readonly Answer[] {
   return [tag.get, tag.head, digest?.get, child?.get, blob?.get].filter(answer => answer !== undefined)
 }
 
-function judge({ request, hops }: Answer): Finding {
-  if (hops.length >= MOST_HOPS)
+function judge(answer: Answer): Finding {
+  const { request, hops } = answer
+  if (isLost(answer))
     return trouble({
-      text: 'redirects do not end',
+      text: answer.status === 0 ? `a redirect leads to no answer: ${answer.broken}` : 'redirects do not end',
       request,
       seen: hops.at(-1)?.to ?? '',
       needed: 'an answer',

@@ -2,7 +2,8 @@ import { isRecord } from '../../oci/descriptor.ts'
 import { asDigest } from '../../oci/digest.ts'
 import { parseManifest } from '../../oci/manifest.ts'
 import { type Answer, encodingOf, jsonOf, statusText, typeOf } from '../answer.ts'
-import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import { CLIENTS } from '../report.ts'
 import { unpacked } from '../unpacked.ts'
 
 /** Seconds that a tag may be old without anybody minding. */
@@ -16,29 +17,59 @@ export const dottedTag: Check = {
   judge({ image }) {
     const dotted = image?.dotted ?? []
     if (dotted.length === 0) return skipped('the repository has no tag that looks like the name of a file')
-    return worst(...dotted.flatMap(({ tag, get, packed }) => [get, packed].map(answer => judgeDotted(tag, answer))))
+    const usual = image === undefined ? undefined : faultOf(image.tag.get)
+    return worst(
+      ...dotted.flatMap(({ tag, get, packed }) => [get, packed].map(answer => judgeDotted(tag, { answer, usual }))),
+    )
   },
 }
 
-function judgeDotted(tag: string, answer: Answer): Finding {
-  const wrong = (seen: string, needed: string): Finding =>
-    trouble({
-      text: `the tag ${tag} is served as a file of that name`,
-      request: answer.request,
-      seen,
-      needed,
-      clients: means('caveat', `cannot pull ${tag}`),
-    })
-  if (answer.status !== 200) return wrong(statusText(answer), '200')
+/** What is wrong with an answer for a tag. */
+interface Fault {
+  readonly of: 'status' | 'type' | 'encoding' | 'language' | 'bytes'
+  readonly seen: string
+  readonly needed: string
+}
+
+/** What is wrong with every tag is not for its name. */
+function judgeDotted(
+  tag: string,
+  { answer, usual }: { readonly answer: Answer; readonly usual: Fault | undefined },
+): Finding {
+  const fault = faultOf(answer)
+  if (fault === undefined || fault.of === usual?.of) return passed(`${tag} is served as all others`)
+  const { seen, needed } = fault
+  return trouble({
+    text: `the tag ${tag} is served as a file of that name`,
+    request: answer.request,
+    seen,
+    needed,
+    clients: concerned(fault, answer, `cannot pull ${tag}`),
+  })
+}
+
+/** Docker and containerd ask for a tag by HEAD, and then by the digest that it names; of the rest Go programs know gzip alone. */
+function concerned({ of, seen }: Fault, { headers }: Answer, why: string): Consequences {
+  const isNamed = headers['docker-content-digest'] !== undefined
+  if (of === 'language') return {}
+  if (of === 'type') return means('caveat', why, isNamed ? CLIENTS.filter(client => client !== 'docker') : CLIENTS)
+  if (of !== 'encoding') return means('caveat', why)
+  if (!/: gzip$/.test(seen)) return isNamed ? {} : means('caveat', `${why} from containerd 2.0 on`, ['containerd'])
+  return means('caveat', why, isNamed ? ['podman', 'crane', 'oras', 'helm'] : CLIENTS)
+}
+
+function faultOf(answer: Answer): Fault | undefined {
+  if (answer.status !== 200) return { of: 'status', seen: statusText(answer), needed: '200' }
   const packing = encodingOf(answer)
   const expected = mediaTypeOf(answer)
   if (expected !== undefined && typeOf(answer) !== expected)
-    return wrong(`Content-Type: ${typeOf(answer)}`, `Content-Type: ${expected}`)
+    return { of: 'type', seen: `Content-Type: ${typeOf(answer)}`, needed: `Content-Type: ${expected}` }
   if (packing !== undefined && unpacked(answer) === answer.bytes)
-    return wrong(`Content-Encoding: ${packing}`, 'no Content-Encoding')
-  if (answer.headers['content-language'] !== undefined)
-    return wrong(`Content-Language: ${answer.headers['content-language']}`, 'no Content-Language')
-  return expected === undefined ? wrong('no manifest', 'a manifest') : passed(`${tag} is served as all others`)
+    return { of: 'encoding', seen: `Content-Encoding: ${packing}`, needed: 'no Content-Encoding' }
+  const language = answer.headers['content-language']
+  if (language !== undefined)
+    return { of: 'language', seen: `Content-Language: ${language}`, needed: 'no Content-Language' }
+  return expected === undefined ? { of: 'bytes', seen: 'no manifest', needed: 'a manifest' } : undefined
 }
 
 function mediaTypeOf(answer: Answer): string | undefined {
@@ -79,19 +110,25 @@ export const tagCache: Check = {
     if (image === undefined || image.tag.get.status !== 200) return skipped('nothing was got by tag')
     if (asDigest(image.tag.reference) !== undefined) return skipped('the image was named by digest')
     const { get } = image.tag
-    const [control, age] = [get.headers['cache-control'] ?? '', Number(get.headers['age'] ?? 0)]
-    const longest = /(?:^|[,\s])(?:no-store|no-cache)/i.test(control)
-      ? 0
-      : Math.max(...[...control.matchAll(/max-?age=(\d+)/gi)].map(match => Number(match[1])), 0)
+    const { 'cache-control': control = '', age: kept = '0', expires = '', date = '' } = get.headers
+    const age = Number(kept)
+    const longest = lifetime(control) ?? Math.max(0, (Date.parse(expires) - Date.parse(date)) / 1000 || 0)
     if (longest <= FRESH && age <= FRESH && !/immutable/i.test(control)) return passed('tags are fresh')
     return trouble({
       text: `a tag that moves is seen up to ${inWords(Math.max(longest, age))} later`,
       request: get.request,
-      seen: age > FRESH ? `Age: ${age}` : `Cache-Control: ${control}`,
+      seen: age > FRESH ? `Age: ${kept}` : control === '' ? `Expires: ${expires}` : `Cache-Control: ${control}`,
       needed: 'Cache-Control: public, max-age=60',
       clients: means('caveat', 'may get what a tag named before'),
     })
   },
+}
+
+/** How many seconds Cache-Control lets an answer be kept; undefined where it does not say. */
+function lifetime(control: string): number | undefined {
+  if (/(?:^|[,\s])(?:no-store|no-cache)/i.test(control)) return 0
+  const ages = [...control.matchAll(/max-?age=(\d+)/gi)].map(match => Number(match[1]))
+  return ages.length === 0 ? undefined : Math.max(...ages)
 }
 
 function inWords(seconds: number): string {

@@ -1,7 +1,7 @@
 import { isIndexType } from '../../oci/media-types.ts'
 import { type Answer, typeOf } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble } from '../check.ts'
-import type { Observations } from '../observations.ts'
+import type { ManifestSeen, Observations } from '../observations.ts'
 
 /** What clients do with a type (clients' sources): none looks into the bytes but crane, and that for images only. */
 const WHY =
@@ -15,7 +15,7 @@ export const tagType: Check = {
   judge: ({ image }) =>
     image?.tag.manifest === undefined
       ? skipped('no manifest was got by tag')
-      : judgeType(image.tag.get, image.tag.manifest.mediaType, byTag),
+      : judgeType(image.tag.get, image.tag.manifest.mediaType, byTag(image.tag)),
 }
 
 /** By digest: Docker always asks for it again so. */
@@ -60,21 +60,25 @@ function judgeType(answer: Answer, expected: string, effect: Effect): Finding {
   })
 }
 
-const byTag: Effect = ({ bare, isIndex }) => {
-  const crane: Consequences = isIndex
-    ? means('fails', 'takes an index of another type for an image', ['crane'])
-    : means('caveat', 'warns, and takes it for an image', ['crane'])
-  if (bare) return crane
-  return {
-    ...crane,
-    ...means('fails', 'takes it for something else than a manifest', [
-      'docker',
-      'containerd',
-      'podman',
-      'oras',
-      'helm',
-    ]),
+const byTag =
+  (tag: ManifestSeen): Effect =>
+  ({ bare, isIndex }) => {
+    const crane: Consequences = isIndex
+      ? means('fails', 'takes an index of another type for an image', ['crane'])
+      : means('caveat', 'warns, and takes it for an image', ['crane'])
+    if (bare) return crane
+    const why = 'takes it for something else than a manifest'
+    return {
+      ...crane,
+      ...means('fails', why, ['containerd', 'podman', 'oras', 'helm']),
+      ...(isEnoughForDocker(tag) ? {} : means('fails', why, ['docker'])),
+    }
   }
+
+/** Where HEAD names a digest Docker asks by that, and wants any type here, but one (distribution's client, `descriptorFromResponse`). */
+function isEnoughForDocker({ reference, head }: ManifestSeen): boolean {
+  const isNamed = head.status === 200 && head.headers['docker-content-digest'] !== undefined
+  return isNamed && typeOf(head) !== '' && !reference.includes(':')
 }
 
 const byDigest: Effect = ({ bare, isIndex }) => {
@@ -89,7 +93,7 @@ const byDigest: Effect = ({ bare, isIndex }) => {
 }
 
 const asChild: Effect = ({ bare }) => {
-  const crane: Consequences = means('caveat', 'warns, and takes it for an image', ['crane'])
+  const crane: Consequences = means('caveat', 'warns where a platform is pulled by its digest', ['crane'])
   if (bare) return crane
   return { ...means('fails', 'reads the type of each child again', ['docker', 'podman', 'oras']), ...crane }
 }

@@ -31,7 +31,7 @@ export const version: Check = {
 }
 
 const refused: Consequences = means('fails', 'asks for /v2/ first, and gives up', ['podman', 'crane'])
-const unanswerable: Consequences = {
-  ...means('fails', 'is asked to log in and not told how', ['crane']),
-  ...means('caveat', 'goes on without a login', ['podman']),
-}
+const unanswerable: Consequences = means('caveat', 'is not told how to log in, and goes on without', [
+  'podman',
+  'crane',
+])
