@@ -4,6 +4,7 @@ import { RegistrishError } from '../errors.ts'
 import { isOn } from './arguments.ts'
 import type { Arguments, RunContext } from './command.ts'
 import { EXIT } from './exit-code.ts'
+import { printDocument } from './print-document.ts'
 import { containerOf } from './targets/azure.ts'
 
 /** Runs `setup --azure`. */
@@ -40,10 +41,6 @@ export async function runAzureSetup(args: Arguments, context: RunContext): Promi
   } finally {
     await calls.transport.close()
   }
-}
-
-function printDocument(document: object, { output, print }: RunContext): void {
-  print(JSON.stringify(document, undefined, output === 'json' ? 2 : undefined))
 }
 
 /** A script for a shell: all that is not a command is a comment. */

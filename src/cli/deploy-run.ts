@@ -13,6 +13,7 @@ import { EXIT } from './exit-code.ts'
 import { formatError } from './format.ts'
 import { formatChanges, formatDone, formatProof, formatProofTroubles, formatStale, pullOf } from './format-deploy.ts'
 import { formatAmounts, formatDocument, formatProblems, hasDifferences, isRefused } from './format-plan.ts'
+import { refreshAfter } from './refresh.ts'
 import { rootOf } from './root.ts'
 import { storeOf } from './targets/targets.ts'
 
@@ -30,9 +31,11 @@ export async function runDeploy(args: Arguments, context: RunContext, engine: De
     const started = Date.now()
     const report = await deploy(deploying, options)
     if (report === undefined) return EXIT.failed
+    if (target.folder !== undefined) await refreshAfter(target.folder, undefined, context)
     const milliseconds = Date.now() - started
     if (hasDifferences(report.plan)) {
       context.say(formatDone(report, { milliseconds, grace: options.grace }))
+      if (target.unproven !== undefined) context.say(`${target.flags}: unproven: ${target.unproven}`)
       if (host === undefined) for (const note of target.notes) context.say(note)
     }
     const authFile = textOf(args, 'authfile')

@@ -110,6 +110,13 @@ describe('deploy', () => {
     expect(out[20]).toBe('and 30 more tags: --output json has all')
   })
 
+  test('says what is unproven of a store, whatever is known of its host', async () => {
+    const setting = { tags: [added('latest')] }
+    const { err } = await run('deploy --bunny zone --url a.example', setting)
+    expect(err).toContainEqual(expect.stringMatching(/^--bunny zone: unproven: nothing of bunny\.net/))
+    expect((await run('deploy --s3 my-bucket', setting)).err.join()).not.toContain('unproven')
+  })
+
   test('says how to be told them where nobody knows the host', async () => {
     const { out, err } = await run('deploy --s3 my-bucket --s3-path-style', { tags: [added('latest')] })
     expect(out).toEqual([`+ app:latest ${SHORT}`])

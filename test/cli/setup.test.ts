@@ -66,6 +66,17 @@ test('--gcs names a bucket of Google Cloud Storage, whose commands fit deploy --
   await expect(setup(['--gcs', 'abc', '--s3', 'abc'])).rejects.toMatchObject({ code: 'usage' })
 })
 
+test.each([
+  ['--provider', 'aws'],
+  ['--s3-endpoint', 'https://s3.fr-par.scw.cloud'],
+  ['--s3-region', 'eu-west-1'],
+  ['--s3-acl', 'public-read'],
+  ['--s3-path-style'],
+  ['--unlisted'],
+])('%s is not passed over beside --gcs', async (...words) => {
+  await expect(setup(['--gcs', 'my-registry', ...words])).rejects.toMatchObject({ code: 'usage' })
+})
+
 test('only a policy can leave a bucket unlisted', async () => {
   const line = ['--s3', 'my-registry', '--unlisted', '--provider']
   await expect(setup([...line, 'scaleway'])).rejects.toMatchObject({ code: 'usage' })

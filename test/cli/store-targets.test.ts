@@ -36,7 +36,7 @@ test.each([
 ] as const)('%j', async (args: Arguments, flags) => {
   stub({ BUNNY_ACCESS_KEY: 'secret', BUNNY_STORAGE_REGION: 'sg' })
   const target = storeOf(args)
-  expect(target).toMatchObject({ flags, notes: [expect.stringContaining('--url')] })
+  expect(target).toMatchObject({ flags, notes: [expect.stringContaining('--url')], unproven: expect.any(String) })
   const store = await target.open(options)
   expect(store).toMatchObject({ title: 'bunny://zone' })
   await store.close()

@@ -14,7 +14,7 @@ test.each([
   [['list', '-o', 'xml'], '--output takes text, json, ndjson, not "xml"', 'registrish list --help shows what there is'],
   [
     ['emit', '--host', 'nginx,iis'],
-    `--host takes ${hostNames()}, not "iis"`,
+    `--host takes ${hostNames()}, github-pages, gitlab-pages, surge, not "iis"`,
     'registrish emit --help shows what there is',
   ],
 ])('%j: %s', async (words, message, hint) => {

@@ -190,6 +190,30 @@ export const WRONG_MANIFESTS: readonly WrongRegistry[] = [
     measured: { crane: { pulls: 'not asked', why: 'it counts no hops and goes on for ever (v0.22.1)' } },
   },
   {
+    name: 'children redirected to themselves',
+    check: 'redirect',
+    fails: CLIENTS.filter(client => client !== 'helm'),
+    why: '1.6: ten hops at most; charts have no children',
+    change: ({ multi }) =>
+      only(
+        childrenOf(multi),
+        redirects(({ path }) => path),
+      ),
+    measured: { crane: { pulls: 'not asked', why: 'it counts no hops and goes on for ever (v0.22.1)' } },
+  },
+  {
+    name: 'the tag’s digest redirected to itself',
+    check: 'redirect',
+    fails: ['docker', 'containerd'],
+    caveats: ['podman', 'crane', 'oras', 'helm'],
+    why: '1.2, 1.6: docker and containerd ask for the digest after the tag',
+    change: ({ multi }) =>
+      only(
+        at(multi.root.digest),
+        redirects(({ path }) => path),
+      ),
+  },
+  {
     name: 'manifests whose connection is cut',
     check: 'manifest-bytes',
     fails: CLIENTS,

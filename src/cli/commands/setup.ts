@@ -7,6 +7,7 @@ import { isOn, textOf } from '../arguments.ts'
 import { runAzureSetup } from '../azure-setup.ts'
 import type { Arguments, Command, RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
+import { printDocument } from '../print-document.ts'
 import { AZURE_FLAGS } from '../targets/azure.ts'
 import { gcs, gcsAsS3 } from '../targets/gcs.ts'
 import { bucketOf, S3_FLAGS } from '../targets/s3.ts'
@@ -107,10 +108,6 @@ async function apply({ target, provider, plan, unlisted }: Application, context:
     printDocument({ provider: provider.name, bucket: target.bucket, results, deploy, host }, context)
   say(`now: ${deploy}`)
   return results.some(({ outcome }) => outcome === 'refused') ? EXIT.partly : EXIT.done
-}
-
-function printDocument(document: object, { output, print }: RunContext): void {
-  print(JSON.stringify(document, undefined, output === 'json' ? 2 : undefined))
 }
 
 /** A script for a shell: all that is not a command is a comment. */

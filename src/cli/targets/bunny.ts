@@ -43,6 +43,7 @@ export const bunny: TargetKind = {
         'clients pull from a pull zone before the storage zone: docs/hosts/bunny.md says what it needs; tell deploy its host with --url',
       ],
       setup: 'docs/hosts/bunny.md',
+      unproven: 'nothing of bunny.net runs without an account: all of this is by its documentation',
       async open(options) {
         const password = passwordOf(place.zone)
         const { openBunnyStore } = await import('../../deploy/bunny/store.ts')

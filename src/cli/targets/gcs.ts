@@ -45,6 +45,11 @@ export function gcsAsS3(args: Arguments): Arguments {
   if (named === undefined) return args
   if (textOf(args, 's3') !== undefined)
     throw new RegistrishError('usage', 'one place at a time: --s3 or --gcs', { hint: 'run it once for each' })
+  const foreign = ['s3-endpoint', 's3-region', 's3-path-style', 's3-acl', 'provider'].find(
+    name => args[name] !== undefined && args[name] !== false,
+  )
+  if (foreign !== undefined)
+    throw new RegistrishError('usage', `--${foreign} is not about --gcs`, { hint: 'leave it out' })
   const { bucket, endpoint } = parseGcsTarget({ bucket: named })
   return { ...args, s3: bucket, 's3-endpoint': endpoint }
 }

@@ -22,6 +22,8 @@ export interface StoreTarget extends AnyTarget {
   readonly kind: 'store'
   /** Says what a new one needs: a command. */
   readonly setup: string
+  /** What nothing here has proven, and why, as a phrase: said whenever something is deployed to it. */
+  readonly unproven?: string
   /** The folder (absolute) that it is, a tree like any other: the hosts in use there are brought up to date after a deploy. */
   readonly folder?: string
   /** Opens it; loads what is heavy. */

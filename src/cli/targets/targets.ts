@@ -13,17 +13,7 @@ import type { DeployTarget, StoreTarget, TargetKind } from './target.ts'
 import { vercel } from './vercel.ts'
 
 /** Every kind of place that can be deployed to: a new one is one more line. */
-const TARGETS: readonly TargetKind[] = [
-  s3,
-  azure,
-  gcs,
-  bunny,
-  directory,
-  netlify,
-  cloudflarePages,
-  firebase,
-  vercel,
-]
+const TARGETS: readonly TargetKind[] = [s3, azure, gcs, bunny, directory, netlify, cloudflarePages, firebase, vercel]
 
 /** The flags that say where to. */
 export const TARGET_FLAGS: readonly Flag[] = TARGETS.flatMap(({ flags }) => flags)
@@ -31,7 +21,7 @@ export const TARGET_FLAGS: readonly Flag[] = TARGETS.flatMap(({ flags }) => flag
 /** The place that the flags name. @throws RegistrishError `usage` where they name none or several, or it makes no sense. */
 export function targetOf(args: Arguments): DeployTarget {
   const named = TARGETS.flatMap(kind => {
-    const value = valueOf(args, kind.flags[0])
+    const value = givenFor(args, kind.flags[0])
     return value === undefined ? [] : [{ kind, value }]
   })
   const [only, ...others] = named
@@ -66,7 +56,7 @@ function checkForeign(args: Arguments, chosen: TargetKind): void {
   }
 }
 
-function valueOf(args: Arguments, { name, optional }: Flag): string | undefined {
+function givenFor(args: Arguments, { name, optional }: Flag): string | undefined {
   return optional === true && args[name] === '' ? '' : textOf(args, name)
 }
 

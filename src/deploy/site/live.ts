@@ -18,13 +18,16 @@ const LARGEST_PAGE = 32 * 1024 * 1024
 const MOST_NAMES = 1_000_000
 
 /**
- * The repositories and tags that a public host serves now: by its catalogue, and the list of tags of each.
- * @throws RegistrishError `not-found` and `bad-answer` where it has no catalogue, and what a connection throws.
+ * The repositories and tags that a public host serves now: by its catalogue, and the list of tags of each. Where there is no catalogue, or it cannot be asked for, the
+ * reason is returned: then nobody can say what is there. @throws RegistrishError where tags of a repository in it cannot be read, and `aborted`.
  */
-export async function readLive(options: ProofHostOptions & { readonly jobs: number }): Promise<LiveTags> {
+export async function readLive(
+  options: ProofHostOptions & { readonly jobs: number },
+): Promise<LiveTags | RegistrishError> {
   const host = await openProofHost(options)
   try {
-    const names = await readCatalogue(host.connection, options)
+    const names = await readCatalogue(host.connection, options).catch(reasonOf)
+    if (names instanceof RegistrishError) return names
     const live = new Map<string, ReadonlySet<string>>(names.map(name => [name, new Set()]))
     await forEach(names, options.jobs, async name => {
       live.set(name, new Set(await tagsOf(host.connection, name, options)))
@@ -33,6 +36,13 @@ export async function readLive(options: ProofHostOptions & { readonly jobs: numb
   } finally {
     await host.close()
   }
+}
+
+const NO_CATALOGUE = ['not-found', 'unreachable', 'timeout', 'bad-answer', 'unauthorized'] as const
+
+function reasonOf(error: unknown): RegistrishError {
+  if (isRegistrishError(error, ...NO_CATALOGUE)) return error
+  throw error
 }
 
 async function readCatalogue(

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { abortedError, RegistrishError } from '../../errors.ts'
 import type { CallOptions } from '../../oci/source.ts'
+import { acquireNamedLock } from '../../tree/lock.ts'
 import { findProgram } from './find-program.ts'
 import type { SiteProgram } from './program.ts'
 
@@ -30,10 +31,17 @@ export async function findPublisher(program: SiteProgram, options: PublishOption
  * @throws RegistrishError `tool-missing`, `tool-failed` with its last words, or `aborted` once it has been stopped.
  */
 export async function publishSite(program: SiteProgram, options: PublishOptions): Promise<string | undefined> {
+  const { root, site, signal } = options
   const file = await findPublisher(program, options)
-  let output = ''
-  for (const args of program.runs(options.site)) output = await run(file, { program, args }, options)
-  return program.readUrl(output)
+  // Under the lock of those who write the site: a fetch that ends meanwhile must not change it while it is read.
+  const lock = await acquireNamedLock(root, 'emit', signal === undefined ? {} : { signal })
+  try {
+    let output = ''
+    for (const args of program.runs(site)) output = await run(file, { program, args }, options)
+    return program.readUrl(output)
+  } finally {
+    await lock.release()
+  }
 }
 
 interface Run {
@@ -61,9 +69,9 @@ async function run(file: string, { program, args }: Run, options: PublishOptions
       if (text !== '') onLine(text)
     }
   }
-  const telling = [pass(running.iterable({ from: 'stderr' })), program.talks ? pass(running.iterable()) : undefined]
+  const streams = [running.iterable({ from: 'stderr' }), ...(program.talks ? [running.iterable()] : [])]
   // What a run fails with is in its result.
-  await Promise.allSettled(telling)
+  await Promise.allSettled(streams.map(pass))
   const result = await running
   if (!result.failed) return stripVTControlCharacters(result.stdout)
   if (result.isCanceled) throw abortedError(signal?.reason)
@@ -101,10 +109,11 @@ function lastWords(text: string): string {
   return words.length > MOST_WORDS ? `…${words.slice(-MOST_WORDS)}` : words
 }
 
-/** A line without colours and frames. */
+/** A line without colours, frames, and the signs that it begins with. */
 function cleanLine(line: string): string {
   return stripVTControlCharacters(line)
     .replace(/[\u2500-\u257f]+/g, ' ')
+    .replace(/^[^\p{L}\p{N}"'([{</.-]+/u, '')
     .trim()
 }
 
