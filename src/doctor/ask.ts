@@ -6,7 +6,7 @@ import { isRedirect, MOST_HOPS } from '../http/redirect.ts'
 import type { Answer, HopSeen } from './answer.ts'
 
 /** What is asked beside the path. */
-export interface AskOptions {
+interface AskOptions {
   readonly method?: 'GET' | 'HEAD' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   /** Bytes of the body that are read at most. Default 0 for HEAD, else 64 KiB. */

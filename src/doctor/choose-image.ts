@@ -37,7 +37,7 @@ export async function chooseImage(ask: Ask, { image }: DoctorTarget): Promise<Ch
 }
 
 /** What a list names; none where it is no list. */
-export function stringsOf(answer: Answer, key: string): readonly string[] {
+function stringsOf(answer: Answer, key: string): readonly string[] {
   const document = answer.status === 200 ? jsonOf(answer) : undefined
   const list = isRecord(document) ? document[key] : undefined
   return Array.isArray(list) ? list.filter(entry => typeof entry === 'string') : []

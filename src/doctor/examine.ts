@@ -26,7 +26,7 @@ export async function examineRegistry(target: string, options: ExamineOptions = 
 }
 
 /** Judges what was seen. */
-export function judge(seen: Observations): DoctorReport {
+function judge(seen: Observations): DoctorReport {
   const host = recogniseHost(seen)
   const checks = ALL_CHECKS.map((check): CheckResult => result(check.name, check.judge(seen), host))
   const { image } = seen

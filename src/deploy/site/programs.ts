@@ -34,7 +34,13 @@ const cloudflarePages: SiteProgram = {
   login: 'to log in: wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID',
   folder: '',
   talks: true,
-  runs: site => [['pages', 'deploy', 'cloudflare-pages/site', ...(site === undefined ? [] : ['--project-name', site])]],
+  // Without a branch it publishes a preview where the folder is a checkout of another branch; main is what new projects publish from.
+  runs: site => [
+    [
+      ...['pages', 'deploy', 'cloudflare-pages/site', ...(site === undefined ? [] : ['--project-name', site])],
+      ...['--branch', 'main', '--commit-dirty=true'],
+    ],
+  ],
   hostOf: site => (site === undefined ? undefined : `${site}.pages.dev`),
   readUrl(output) {
     const host = /https:\/\/[a-z0-9-]+\.([a-z0-9-]+\.pages\.dev)\b/.exec(output)?.[1]

@@ -1,7 +1,6 @@
 import { reachOf } from '../../http/local-address.ts'
 import { type Answer, isLost } from '../answer.ts'
-import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
-import type { ImageSeen } from '../observations.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 
 /** Where answers are sent on to. */
 export const redirect: Check = {
@@ -10,15 +9,27 @@ export const redirect: Check = {
   why: 'Clients follow up to ten. A step to plain HTTP lets who stands between read along, and regctl refuses it; crane and cosign refuse a step to another host that is a private address.',
   judge({ image }) {
     if (image === undefined) return skipped('there is no image to try')
-    return worst(...answersOf(image).map(judge))
+    const { tag, digest, child, blob } = image
+    return worst(
+      judge(tag.get, LOST),
+      judge(tag.head, LOST),
+      judge(blob?.get, LOST),
+      judge(child?.get, LOST_CHILD),
+      judge(digest?.get, LOST_DIGEST),
+    )
   },
 }
 
-function answersOf({ tag, digest, child, blob }: ImageSeen): readonly Answer[] {
-  return [tag.get, tag.head, digest?.get, child?.get, blob?.get].filter(answer => answer !== undefined)
+const LOST: Consequences = means('fails', 'gives up')
+/** Charts have no platforms. */
+const LOST_CHILD: Consequences = means('fails', 'gives up', ['docker', 'containerd', 'podman', 'crane', 'oras'])
+const LOST_DIGEST: Consequences = {
+  ...means('caveat', 'pulls by digest fail'),
+  ...means('fails', 'asks for every manifest by digest too', ['docker', 'containerd']),
 }
 
-function judge(answer: Answer): Finding {
+function judge(answer: Answer | undefined, lost: Consequences): Finding {
+  if (answer === undefined) return skipped('nothing was asked for')
   const { request, hops } = answer
   if (isLost(answer))
     return trouble({
@@ -26,7 +37,7 @@ function judge(answer: Answer): Finding {
       request,
       seen: hops.at(-1)?.to ?? '',
       needed: 'an answer',
-      clients: means('fails', 'gives up'),
+      clients: lost,
     })
   let from = new URL(request.slice(request.indexOf(' ') + 1))
   for (const { status, to } of hops) {

@@ -19,6 +19,8 @@ beforeEach(async () => {
   options = { root, cwd: root, env: { PATH: bin, SECRET: 'kept' } }
 })
 
+const PAGES = ['pages', 'deploy', 'cloudflare-pages/site']
+
 describe('each host is published by its program', () => {
   test.each([
     [
@@ -28,7 +30,12 @@ describe('each host is published by its program', () => {
       [['deploy', '--prod', '--no-build', '--dir', 'netlify/site', '--json', '--site', 'my-site']],
     ],
     ['netlify', 'netlify', undefined, [['deploy', '--prod', '--no-build', '--dir', 'netlify/site', '--json']]],
-    ['cloudflare-pages', 'wrangler', 'p', [['pages', 'deploy', 'cloudflare-pages/site', '--project-name', 'p']]],
+    [
+      'cloudflare-pages',
+      'wrangler',
+      'p',
+      [[...PAGES, '--project-name', 'p', '--branch', 'main', '--commit-dirty=true']],
+    ],
     [
       'firebase',
       'firebase',
