@@ -25,7 +25,7 @@ const STORED: Readonly<Record<string, string>> = {
 }
 
 /** A sentence, or one that ends in a rule or command to be taken as it stands. */
-export type Words = string | { readonly text: string; readonly rule: string }
+type Words = string | { readonly text: string; readonly rule: string }
 
 /** What to change in general words, and on hosts that want it otherwise. */
 interface Fix {
@@ -46,7 +46,7 @@ const REFUSED: Readonly<Record<string, Words>> = {
   'github-pages': 'GitHub Pages sets no types: choose another host',
 }
 
-/** The way out of what each check finds. */
+/** @internal The way out of what each check finds; docs/doctor.md is made of it too. */
 export const FIXES: Readonly<Record<CheckName, Fix>> = {
   connection: { always: 'check the name, the port, the firewall, and that the server runs', emitted: false },
   tls: {
@@ -212,7 +212,7 @@ export function fixOf(check: CheckName, host: string | undefined, values: RuleVa
   return ours === undefined ? words : `${words} (${ours})`
 }
 
-/** Words in one line; `code` sets off what is to be taken as it stands. */
+/** @internal Words in one line; `code` sets off what is to be taken as it stands. */
 export function formatWords(words: Words, code: (rule: string) => string = rule => rule): string {
   return typeof words === 'string' ? words : `${words.text}: ${code(words.rule)}`
 }

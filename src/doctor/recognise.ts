@@ -9,7 +9,7 @@ interface Mark {
   readonly headers: Readonly<Record<string, RegExp>>
 }
 
-/** The first whose headers are all there is it: what stands before a host comes before it. */
+/** @internal The first whose headers are all there is it: what stands before a host comes before it. */
 export const MARKS: readonly Mark[] = [
   { host: 'netlify', title: 'Netlify', headers: { server: /^netlify/i } },
   { host: 'vercel', title: 'Vercel', headers: { server: /^vercel/i } },

@@ -10,7 +10,7 @@ export type Client = (typeof CLIENTS)[number]
 /** What a finding means for a client, from good to bad. */
 export type Verdict = 'works' | 'caveat' | 'fails'
 
-/** Every check, in the order they are told. */
+/** @internal Every check, in the order they are told. */
 export const CHECKS = [
   'connection',
   'tls',
