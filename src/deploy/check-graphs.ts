@@ -45,7 +45,7 @@ function checkNode({ repository, listing, node }: Node): readonly PlanProblem[] 
     ...lacking.slice(0, 1).map(({ edge }) => ({
       level: 'refuse' as const,
       code: 'incomplete' as const,
-      text: `${name} lacks ${isIndex ? 'all of its manifests' : edge.digest}, in the tree and on the store`,
+      text: `${name} lacks ${isIndex ? 'all of its manifests' : edge.digest}${listing.size === 0 ? '' : ', in the tree and on the store'}`,
       hint: 'fetch the image again, or remove it: registrish verify names its tags',
     })),
   ]

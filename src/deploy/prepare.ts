@@ -137,7 +137,8 @@ function isRecorded({ unreferenced }: Deletions, repositories: readonly LocalRep
   return key => recorded.has(key)
 }
 
-function emptyTree(root: string): RegistrishError {
+/** The error where a tree has nothing to deploy. */
+export function emptyTree(root: string): RegistrishError {
   return new RegistrishError('usage', `there are no images in ${root}`, {
     hint: 'registrish fetch IMAGE gets some; --root names the folder that holds v2/',
   })

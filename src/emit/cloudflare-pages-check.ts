@@ -1,5 +1,6 @@
 import type { RouteTable } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
+import { formatNumber, refuse, warn } from './check-text.ts'
 import { headerRules } from './cloudflare-pages-headers.ts'
 import { hasEmptyList, redirectLines } from './cloudflare-pages-redirects.ts'
 import { createPagesSurveyor, type LargeFile, type PagesSurvey } from './cloudflare-pages-survey.ts'
@@ -35,11 +36,11 @@ export async function* checkCloudflarePages(table: RouteTable): AsyncGenerator<E
   if (rules.length > MOST_RULES) yield refuse(...tooManyRules(survey, rules.length))
   if (rules.some(({ path, lines }) => [path, ...lines].some(line => line.length > LONGEST_HEADER)))
     yield refuse(
-      `a header rule has a line of more than ${format(LONGEST_HEADER)} characters, which it ignores`,
+      `a header rule has a line of more than ${formatNumber(LONGEST_HEADER)} characters, which it ignores`,
       ELSEWHERE,
     )
   if (redirectLines(survey).some(line => line.length > LONGEST_REDIRECT))
-    yield refuse(`a redirect has more than ${format(LONGEST_REDIRECT)} characters, which it ignores`, ELSEWHERE)
+    yield refuse(`a redirect has more than ${formatNumber(LONGEST_REDIRECT)} characters, which it ignores`, ELSEWHERE)
   if (survey.large.size > 0) yield refuse(...tooLarge([...survey.large.values()]))
   yield* checkFiles(survey)
 }
@@ -48,7 +49,7 @@ function tooManyRules({ tags, digests }: PagesSurvey, rules: number): [text: str
   const manifests = [...tags, ...[...digests.values()].flat()]
   const types = new Set(manifests.map(({ mediaType }) => mediaType)).size
   return [
-    `${format(manifests.length)} tags and digests of ${format(types)} types of manifest need ${format(rules)} header rules: it takes ${format(MOST_RULES)} and ignores the rest`,
+    `${formatNumber(manifests.length)} tags and digests of ${formatNumber(types)} types of manifest need ${formatNumber(rules)} header rules: it takes ${formatNumber(MOST_RULES)} and ignores the rest`,
     `remove tags, spread the repositories over several sites, or ${ELSEWHERE}`,
   ]
 }
@@ -57,7 +58,7 @@ function tooManyRules({ tags, digests }: PagesSurvey, rules: number): [text: str
 function tooLarge(files: readonly LargeFile[]): [text: string, hint: string] {
   const largest = [...files].sort((a, b) => b.size - a.size)
   const named = largest.slice(0, 3).map(({ path, size }) => `${path} (${mebibytes(size)})`)
-  const more = largest.length > 3 ? ` and ${format(largest.length - 3)} more` : ''
+  const more = largest.length > 3 ? ` and ${formatNumber(largest.length - 3)} more` : ''
   return [`it takes no file of more than 25 MiB: ${named.join(', ')}${more}`, ELSEWHERE]
 }
 
@@ -71,33 +72,21 @@ function* checkFiles(survey: PagesSurvey): Generator<EmitProblem> {
     )
   if (files > MOST_FILES_PAID)
     yield refuse(
-      `the site has ${format(files)} files: it takes ${format(MOST_FILES)}, on a paid plan ${format(MOST_FILES_PAID)}`,
+      `the site has ${formatNumber(files)} files: it takes ${formatNumber(MOST_FILES)}, on a paid plan ${formatNumber(MOST_FILES_PAID)}`,
       ELSEWHERE,
     )
   else if (files > MOST_FILES)
     yield warn(
-      `the site has ${format(files)} files: it takes more than ${format(MOST_FILES)} on a paid plan only`,
+      `the site has ${formatNumber(files)} files: it takes more than ${formatNumber(MOST_FILES)} on a paid plan only`,
       'set PAGES_WRANGLER_MAJOR_VERSION=4 for the project on a paid plan, or remove tags',
     )
   if (!hasEmptyList(survey))
     yield warn(
-      `${format(survey.referrers.length)} lists of referrers are more than it has rules for: for a digest that nothing refers to the answer is 404 and not an empty list`,
+      `${formatNumber(survey.referrers.length)} lists of referrers are more than it has rules for: for a digest that nothing refers to the answer is 404 and not an empty list`,
       'nothing needs to be done: clients then ask for the fallback tag',
     )
 }
 
-function refuse(text: string, hint: string): EmitProblem {
-  return { level: 'refuse', code: 'limit', text, hint }
-}
-
-function warn(text: string, hint: string): EmitProblem {
-  return { level: 'warn', code: 'limit', text, hint }
-}
-
-function format(number: number): string {
-  return number.toLocaleString('en')
-}
-
 function mebibytes(bytes: number): string {
-  return `${format(Math.ceil(bytes / 1024 / 1024))} MiB`
+  return `${formatNumber(Math.ceil(bytes / 1024 / 1024))} MiB`
 }

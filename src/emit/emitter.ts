@@ -68,7 +68,7 @@ export type SiteFile =
   | { readonly path: string; readonly bytes: Uint8Array }
 
 /** A folder that is published as a whole: everything the host serves, as links to the tree's files, and what the emitter prints into it. */
-export interface Site {
+interface Site {
   /** Root-relative folder that holds the site and nothing else: `netlify/site`. */
   readonly folder: string
   /** Every file of the site but those that `emit` prints; each path once. Where the host rewrites, a blob stands in one pool and not once a repository. */

@@ -1,5 +1,6 @@
 import type { Route, RouteTable } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
+import { formatNumber, megabytes, refuse, warn } from './check-text.ts'
 import type { EmitProblem } from './emitter.ts'
 import { referenceOf } from './route-parts.ts'
 import { seenTable } from './seen-table.ts'
@@ -23,7 +24,7 @@ export async function* checkFirebase(table: RouteTable): AsyncGenerator<EmitProb
   yield* warnOfPlan(survey)
   if (survey.rules.size > MANY_RULES)
     yield warn(
-      `${format(survey.rules.size)} manifests need as many header rules: no limit is published, and each request is compared with one rule after the other`,
+      `${formatNumber(survey.rules.size)} manifests need as many header rules: no limit is published, and each request is compared with one rule after the other`,
       'try it in a preview channel first: firebase hosting:channel:deploy; remove images, or choose another host',
     )
 }
@@ -64,7 +65,7 @@ function* refuseFiles({ sizes, toolsOwn }: Survey): Generator<EmitProblem> {
   const large = [...sizes].filter(([, size]) => size >= LARGEST)
   for (const [name, size] of large)
     yield refuse(
-      `${name} has ${format(size)} bytes, and a file on Firebase Hosting must have less than ${format(LARGEST)}`,
+      `${name} has ${formatNumber(size)} bytes, and a file on Firebase Hosting must have less than ${formatNumber(LARGEST)}`,
       'build the image with smaller layers, or choose another host',
     )
   for (const tag of toolsOwn)
@@ -78,25 +79,13 @@ function* warnOfPlan({ sizes, executable }: Survey): Generator<EmitProblem> {
   const bytes = [...sizes.values()].reduce((total, size) => total + size, 0)
   if (bytes > FREE_STORAGE)
     yield warn(
-      `the images have ${format(Math.ceil(bytes / 1_000_000))} MB: the Spark plan holds 10 GB, earlier versions of the site included, and lets 360 MB a day be pulled`,
+      `the images have ${megabytes(bytes)}: the Spark plan holds 10 GB, earlier versions of the site included, and lets 360 MB a day be pulled`,
       'take the Blaze plan, or choose another host',
     )
   const [first] = executable
   if (first !== undefined)
     yield warn(
-      `${executable.length === 1 ? first : `${first} and ${format(executable.length - 1)} more`} end${executable.length === 1 ? 's' : ''} like a program, for which a project on the Spark plan is refused as a whole`,
+      `${executable.length === 1 ? first : `${first} and ${formatNumber(executable.length - 1)} more`} end${executable.length === 1 ? 's' : ''} like a program, for which a project on the Spark plan is refused as a whole`,
       'fetch it with another tag, or take the Blaze plan',
     )
-}
-
-function refuse(text: string, hint: string): EmitProblem {
-  return { level: 'refuse', code: 'limit', text, hint }
-}
-
-function warn(text: string, hint: string): EmitProblem {
-  return { level: 'warn', code: 'limit', text, hint }
-}
-
-function format(number: number): string {
-  return number.toLocaleString('en')
 }

@@ -1,11 +1,9 @@
-import { formatApiError } from '../oci/api-error.ts'
 import type { RouteTable } from '../tree/route.ts'
 import type { Emitter, SiteFile } from './emitter.ts'
 import { checkFirebase } from './firebase-check.ts'
 import { firebasePages, firebasePaths } from './firebase-paths.ts'
 import { formatSettings } from './firebase-settings.ts'
-import { routeFile } from './route-file.ts'
-import { familyOf } from './route-parts.ts'
+import { errorPage, noReferrers, routeFiles } from './site-files.ts'
 
 /**
  * Firebase Hosting serves files at their own paths, with headers by rules in firebase.json. Its rewrites lead to one file each and know no captures, so that there
@@ -19,6 +17,7 @@ export const firebase: Emitter = {
   options: [],
   marker: firebasePaths.marker,
   comment: '#',
+  unproven: 'Firebase itself: this was tried with superstatic only, the server of its emulator',
   reload: () => 'registrish deploy --firebase PROJECT',
   site: { folder: firebasePaths.site, files: table => listFiles(table) },
   check: table => checkFirebase(table),
@@ -30,11 +29,8 @@ export const firebase: Emitter = {
 }
 
 async function* listFiles(table: RouteTable): AsyncGenerator<SiteFile> {
-  const { fallback } = familyOf(table.families, 'referrers')
-  if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
   const at = (path: string): string => `${firebasePaths.site}${path}`
-  yield { path: at(firebasePages.notFound), bytes: new TextEncoder().encode(formatApiError('MANIFEST_UNKNOWN')) }
-  yield { path: at(firebasePages.noReferrers), bytes: fallback }
-  for await (const route of table.routes())
-    yield routeFile(route, at(route.kind === 'version' ? firebasePages.version : route.path))
+  yield errorPage(at(firebasePages.notFound), 'MANIFEST_UNKNOWN')
+  yield noReferrers(at(firebasePages.noReferrers), table.families)
+  yield* routeFiles(table, ({ kind, path }) => at(kind === 'version' ? firebasePages.version : path))
 }

@@ -1,9 +1,11 @@
 import type { RouteTable } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
+import { formatNumber, megabytes, refuse, warn } from './check-text.ts'
 import type { EmitProblem } from './emitter.ts'
 import { differ } from './netlify-headers.ts'
 import { createSurveyor, type RepositorySurvey, type Survey } from './netlify-survey.ts'
 import { referenceOf } from './route-parts.ts'
+import { seenTable } from './seen-table.ts'
 
 /** Files in one folder (Netlify, "Deploy"). */
 export const MOST_FILES = 54_000
@@ -14,19 +16,15 @@ const MANY_BYTES = 15_000_000
 
 /** What Netlify cannot hold (published, or what would be served wrong) refuses; what is not published warns. */
 export async function* checkNetlify(table: RouteTable): AsyncGenerator<EmitProblem> {
-  const { families } = table
-  const surveyor = createSurveyor(families)
-  yield* checkRoutes({
-    families,
-    async *routes(options) {
-      for await (const route of table.routes(options)) {
-        surveyor.add(route)
-        yield route
-      }
-    },
-  })
+  const surveyor = createSurveyor(table.families)
+  yield* checkRoutes(seenTable(table, surveyor.add))
   const survey = surveyor.finish()
   yield* refusePool(survey)
+  for (const tag of survey.toolsOwn)
+    yield refuse(
+      `netlify-cli takes ${tag} for a file of its own and does not publish it`,
+      `fetch it with another tag, and remove this one with: registrish remove ${tag}`,
+    )
   for (const repository of survey.repositories) yield* refuseRepository(repository)
   yield* warnOfRules(survey)
   yield* warnOfFiles(survey)
@@ -35,7 +33,7 @@ export async function* checkNetlify(table: RouteTable): AsyncGenerator<EmitProbl
 function* refusePool({ blobs }: Survey): Generator<EmitProblem> {
   if (blobs > MOST_FILES)
     yield refuse(
-      `the images have ${format(blobs)} blobs, which stand in one folder, and Netlify takes ${format(MOST_FILES)} files in a folder`,
+      `the images have ${formatNumber(blobs)} blobs, which stand in one folder, and Netlify takes ${formatNumber(MOST_FILES)} files in a folder`,
       'remove some of them, spread the repositories over several sites, or choose another host',
     )
 }
@@ -44,7 +42,7 @@ function* refuseRepository({ repository, files, alike }: RepositorySurvey): Gene
   for (const [folder, number] of Object.entries(files)) {
     if (number > MOST_FILES)
       yield refuse(
-        `${repository} has ${format(number)} files in ${folder}/, Netlify takes ${format(MOST_FILES)} in a folder`,
+        `${repository} has ${formatNumber(number)} files in ${folder}/, Netlify takes ${formatNumber(MOST_FILES)} in a folder`,
         `remove some of them, or fetch some into another repository with --as`,
       )
   }
@@ -62,7 +60,7 @@ function* warnOfRules({ repositories }: Survey): Generator<EmitProblem> {
   const bytes = sum(repositories.map(repository => repository.bytes))
   if (rules > MANY_RULES || bytes > MANY_BYTES)
     yield warn(
-      `${format(sum(repositories.map(({ files }) => files.manifests)))} tags and digests need ${format(rules)} header rules, ${megabytes(bytes)}: no limit is published, but above ${format(MANY_RULES)} rules the time that its tool takes to read them grows with their square, and deploys with ${megabytes(MANY_BYTES)} are known to have failed`,
+      `${formatNumber(sum(repositories.map(({ files }) => files.manifests)))} tags and digests need ${formatNumber(rules)} header rules, ${megabytes(bytes)}: no limit is published, but above ${formatNumber(MANY_RULES)} rules the time that its tool takes to read them grows with their square, and deploys with ${megabytes(MANY_BYTES)} are known to have failed`,
       'try it with a draft (netlify deploy without --prod); remove tags, spread the repositories over several sites, or choose another host',
     )
 }
@@ -70,7 +68,7 @@ function* warnOfRules({ repositories }: Survey): Generator<EmitProblem> {
 function* warnOfFiles({ large, pages }: Survey): Generator<EmitProblem> {
   if (large.size > 0)
     yield warn(
-      `${large.size === 1 ? '1 file is' : `${format(large.size)} files are`} larger than 10 MB, up to ${megabytes(largest(large.values()))}: Netlify's terms let it refuse large downloads, and traffic is metered`,
+      `${large.size === 1 ? '1 file is' : `${formatNumber(large.size)} files are`} larger than 10 MB, up to ${megabytes(largest(large.values()))}: Netlify's terms let it refuse large downloads, and traffic is metered`,
       'for more than a trial choose a host that is made for large files',
     )
   if (pages.length > 0)
@@ -80,26 +78,10 @@ function* warnOfFiles({ large, pages }: Survey): Generator<EmitProblem> {
     )
 }
 
-function refuse(text: string, hint: string): EmitProblem {
-  return { level: 'refuse', code: 'limit', text, hint }
-}
-
-function warn(text: string, hint: string): EmitProblem {
-  return { level: 'warn', code: 'limit', text, hint }
-}
-
 /** At most three of them. */
 function list(names: readonly string[]): string {
-  const shown = names.length > 3 ? [...names.slice(0, 3), `${format(names.length - 3)} more`] : names
+  const shown = names.length > 3 ? [...names.slice(0, 3), `${formatNumber(names.length - 3)} more`] : names
   return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
-}
-
-function format(number: number): string {
-  return number.toLocaleString('en')
-}
-
-function megabytes(bytes: number): string {
-  return `${format(Math.ceil(bytes / 1_000_000))} MB`
 }
 
 /** Not by Math.max, which takes no more arguments than the stack has room for. */

@@ -6,6 +6,9 @@ import { referenceOf } from './route-parts.ts'
 /** Bytes; Netlify's terms reserve the right to refuse larger downloads. */
 const LARGE = 10_000_000
 
+/** What netlify-cli leaves out wherever it stands (26.2.0, its filter of files to deploy). */
+const TOOLS_OWN = /^(?:_headers|_redirects|__MACOSX.*)$/
+
 /** What matters to Netlify in a table, repository by repository. */
 export interface Survey {
   readonly repositories: readonly RepositorySurvey[]
@@ -15,6 +18,8 @@ export interface Survey {
   readonly large: ReadonlyMap<Digest, number>
   /** Tags that end like pages, as `repository:tag`. */
   readonly pages: readonly string[]
+  /** Tags that its tool takes for files of its own and leaves out, as `repository:tag`. */
+  readonly toolsOwn: readonly string[]
 }
 
 /** The figures of one repository. */
@@ -41,6 +46,7 @@ export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
   const blobs = new Set<Digest>()
   const large = new Map<Digest, number>()
   const pages: string[] = []
+  const toolsOwn: string[] = []
   let current: { readonly repository: string; readonly routes: Route[] } | undefined
   const close = (): void => {
     if (current !== undefined) repositories.push(describe(current.repository, current.routes, families))
@@ -58,10 +64,11 @@ export function createSurveyor(families: readonly RouteFamily[]): Surveyor {
       else current?.routes.push(route)
       if (size > LARGE && digest !== undefined) large.set(digest, size)
       if (kind === 'tag' && /\.html?$/i.test(path)) pages.push(`${repository}:${referenceOf(route)}`)
+      if (kind === 'tag' && TOOLS_OWN.test(referenceOf(route))) toolsOwn.push(`${repository}:${referenceOf(route)}`)
     },
     finish() {
       close()
-      return { repositories, blobs: blobs.size, large, pages }
+      return { repositories, blobs: blobs.size, large, pages, toolsOwn }
     },
   }
 }

@@ -1,12 +1,10 @@
-import { formatApiError } from '../oci/api-error.ts'
 import type { RouteTable } from '../tree/route.ts'
 import type { EmittedFile, Emitter, SiteFile } from './emitter.ts'
 import { checkNetlify, MOST_FILES } from './netlify-check.ts'
 import { type Findings, formatHeaders } from './netlify-headers.ts'
 import { netlifyPages, netlifyPaths, sitePath } from './netlify-paths.ts'
 import { formatRedirects } from './netlify-redirects.ts'
-import { routeFile } from './route-file.ts'
-import { familyOf } from './route-parts.ts'
+import { errorPage, noReferrers, routeFiles } from './site-files.ts'
 
 /**
  * Netlify publishes a folder made for it (netlify.toml names it), with rules in two files that stand there: what a file's name cannot say needs a rule for each tag and digest.
@@ -33,18 +31,10 @@ export const netlify: Emitter = {
 }
 
 async function* listFiles(table: RouteTable): AsyncGenerator<SiteFile> {
-  const { fallback } = familyOf(table.families, 'referrers')
-  if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
   const at = (path: string): string => `${netlifyPaths.site}${path}`
-  yield { path: at(netlifyPages.notFound), bytes: new TextEncoder().encode(formatApiError('MANIFEST_UNKNOWN')) }
-  yield { path: at(netlifyPages.noReferrers), bytes: fallback }
-  const pool = new Set<string>()
-  for await (const route of table.routes()) {
-    const path = sitePath(route)
-    if (pool.has(path)) continue
-    if (route.kind === 'blob') pool.add(path)
-    yield routeFile(route, at(path))
-  }
+  yield errorPage(at(netlifyPages.notFound), 'MANIFEST_UNKNOWN')
+  yield noReferrers(at(netlifyPages.noReferrers), table.families)
+  yield* routeFiles(table, route => at(sitePath(route)))
 }
 
 async function* withHead(rules: EmittedFile['chunks']): AsyncGenerator<string> {

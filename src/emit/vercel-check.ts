@@ -1,5 +1,6 @@
 import type { RouteTable } from '../tree/route.ts'
 import { checkRoutes } from './check-routes.ts'
+import { formatNumber, megabytes, warn } from './check-text.ts'
 import type { EmitProblem } from './emitter.ts'
 import { seenTable } from './seen-table.ts'
 import { sitePath } from './vercel-paths.ts'
@@ -21,7 +22,7 @@ export async function* checkVercel(table: RouteTable): AsyncGenerator<EmitProble
   const room = tagRoom(table.families)
   if (tags > room)
     yield warn(
-      `${format(tags)} images with tags need as many routes, and there is room for ${format(room)} of the 2,048 of a deployment: no tag says its digest, and clients ask once more`,
+      `${formatNumber(tags)} images with tags need as many routes, and there is room for ${formatNumber(room)} of the 2,048 of a deployment: no tag says its digest, and clients ask once more`,
       'remove tags, spread the repositories over several projects, or choose another host',
     )
 }
@@ -31,20 +32,12 @@ function* warnOfSize(sizes: ReadonlyMap<string, number>): Generator<EmitProblem>
   for (const size of sizes.values()) bytes += size
   if (bytes > HOBBY)
     yield warn(
-      `the site has ${format(Math.ceil(bytes / 1_000_000))} MB, and a deployment takes ${bytes > PRO ? '1 GB on the Pro plan' : '100 MB on the Hobby plan (1 GB on Pro)'}; hosting of large files is against its terms of fair use`,
+      `the site has ${megabytes(bytes)}, and a deployment takes ${bytes > PRO ? '1 GB on the Pro plan' : '100 MB on the Hobby plan (1 GB on Pro)'}; hosting of large files is against its terms of fair use`,
       'choose a host that is made for large files',
     )
   if (sizes.size > MANY_FILES)
     yield warn(
-      `the site has ${format(sizes.size)} files, and Vercel’s tool uploads ${format(MANY_FILES)} one by one`,
+      `the site has ${formatNumber(sizes.size)} files, and Vercel’s tool uploads ${formatNumber(MANY_FILES)} one by one`,
       'deploy with --archive=tgz, as registrish deploy does; or spread the repositories over several projects',
     )
-}
-
-function warn(text: string, hint: string): EmitProblem {
-  return { level: 'warn', code: 'limit', text, hint }
-}
-
-function format(number: number): string {
-  return number.toLocaleString('en')
 }

@@ -1,8 +1,6 @@
-import { type ApiErrorCode, formatApiError } from '../oci/api-error.ts'
 import type { RouteTable } from '../tree/route.ts'
 import type { Emitter, SiteFile } from './emitter.ts'
-import { routeFile } from './route-file.ts'
-import { familyOf } from './route-parts.ts'
+import { errorPage, noReferrers, routeFiles } from './site-files.ts'
 import { checkVercel } from './vercel-check.ts'
 import { formatConfig } from './vercel-config.ts'
 import { sitePath, vercelPages, vercelPaths } from './vercel-paths.ts'
@@ -28,24 +26,9 @@ export const vercel: Emitter = {
 }
 
 async function* listFiles(table: RouteTable): AsyncGenerator<SiteFile> {
-  const { fallback } = familyOf(table.families, 'referrers')
-  if (fallback === undefined) throw new TypeError('the route table has no empty list of referrers')
-  yield page(vercelPages.notFound, 'MANIFEST_UNKNOWN')
-  yield page(vercelPages.notAllowed, 'UNSUPPORTED')
-  yield { path: at(vercelPages.noReferrers), bytes: fallback }
-  const pool = new Set<string>()
-  for await (const route of table.routes()) {
-    const path = at(sitePath(route))
-    if (route.kind === 'blob' && pool.has(path)) continue
-    if (route.kind === 'blob') pool.add(path)
-    yield routeFile(route, path)
-  }
-}
-
-function page(path: string, code: ApiErrorCode): SiteFile {
-  return { path: at(path), bytes: new TextEncoder().encode(formatApiError(code)) }
-}
-
-function at(path: string): string {
-  return `${vercelPaths.site}${path}`
+  const at = (path: string): string => `${vercelPaths.site}${path}`
+  yield errorPage(at(vercelPages.notFound), 'MANIFEST_UNKNOWN')
+  yield errorPage(at(vercelPages.notAllowed), 'UNSUPPORTED')
+  yield noReferrers(at(vercelPages.noReferrers), table.families)
+  yield* routeFiles(table, route => at(sitePath(route)))
 }

@@ -46,10 +46,12 @@ export async function refuseWithoutHeaders(
 ): Promise<never> {
   const { manifests, tags, single } = await countManifests(table, signal)
   const byCrane =
-    single === 0 ? 'neither would crane' : `crane the ${single} that name an image for one platform, with a warning`
+    single === 0
+      ? 'neither would crane'
+      : `crane ${single} that ${single === 1 ? 'names' : 'name'} an image for one platform, with a warning`
   throw new RegistrishError(
     'unsupported',
-    `${title} cannot be told the Content-Type of a file, which clients go by: it would send all ${manifests} manifests as ${sends}. docker, podman, skopeo, containerd, oras and helm would pull none of the tags (${tags}); ${byCrane}`,
+    `${title} cannot be told the Content-Type of a file, which clients go by: it would send ${manifests === 1 ? 'its one manifest' : `all ${manifests} manifests`} as ${sends}. docker, podman, skopeo, containerd, oras and helm would pull none of the tags (${tags}); ${byCrane}`,
     {
       hint: `choose a host that can be told, for example --host cloudflare-pages or --host netlify: ${instead} (docs/hosts/without-headers.md)`,
       side: 'target',

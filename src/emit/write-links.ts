@@ -24,7 +24,7 @@ import {
 import { basename, dirname, join, relative } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileError, systemCode } from '../errors.ts'
-import { algorithmOf, digestOf } from '../oci/digest.ts'
+import { algorithmOf, digestOf, hexOf } from '../oci/digest.ts'
 import type { EmittedLink, HardLink, LinkFarm, SymbolicLink } from './emitter.ts'
 import { ensureFolder, temporaryBeside } from './write-files.ts'
 
@@ -107,7 +107,7 @@ export function placeHardLink(root: string, { path, to, digest }: Omit<HardLink,
     const named = basename(to) === digest
     const holdsIt = (file: string): boolean => digestOf(readFileSync(file), algorithmOf(digest)) === digest
     // A copy is known again by its date, which what a tag names may share with what it named before.
-    const isCertain = there?.ino === source.stats.ino || digest.endsWith(basename(path))
+    const isCertain = there?.ino === source.stats.ino || [digest, hexOf(digest)].includes(basename(path))
     if (there !== undefined && isSame(source.stats, there) && (isCertain || holdsIt(target))) return false
     if (there === undefined && named && tryLink(source.path, target)) return true
     const temporary = temporaryBeside(target)

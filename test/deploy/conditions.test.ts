@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { honoursConditions, withComparing } from '../../src/deploy/conditions.ts'
 import { INDEX_OBJECT } from '../../src/deploy/constants.ts'
+import { Refused } from '../../src/deploy/refusal.ts'
 import { storeError } from '../../src/deploy/s3/errors.ts'
-import { Refused } from '../../src/deploy/s3/refusal.ts'
 import type { ObjectStore } from '../../src/deploy/store.ts'
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 

@@ -7,7 +7,7 @@ import { DOCKER_MANIFEST, OCI_INDEX } from '../../src/oci/media-types.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { headersOf, type Route, type RouteFamily } from '../../src/tree/route.ts'
 import { FAMILIES } from '../../src/tree/routes.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, route, routeTable } from '../contract/emitter-routes.ts'
 import { makeImage } from '../support/made-images.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
@@ -127,8 +127,5 @@ async function emit(
   families: readonly RouteFamily[] = FAMILIES,
   routes: readonly Route[] = [],
 ): Promise<string> {
-  let text = ''
-  for await (const { path, chunks } of apache.emit({ ...routeTable(routes), families }, options))
-    if (path === wanted) text = await textOf(chunks)
-  return text
+  return (await emittedFiles(apache, { ...routeTable(routes), families }, options)).get(wanted) ?? ''
 }

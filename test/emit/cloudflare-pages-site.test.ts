@@ -1,10 +1,10 @@
-import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { emitHosts, refreshHosts } from '../../src/emit/apply.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { makeImage } from '../support/made-images.ts'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { listFiles, makeTwins } from '../support/site-trees.ts'
 import { writeTree } from '../support/write-images.ts'
 
 const SITE = 'cloudflare-pages/site'
@@ -12,12 +12,16 @@ const RULES = [`${SITE}/_headers`, `${SITE}/_redirects`]
 
 describe('the site of Cloudflare Pages on disk', () => {
   test('is links to the tree and two files of rules, each blob once', async () => {
-    const root = await makeTree()
+    const root = await makeTwins()
     const [result] = await emitHosts(openTree(root), [{ name: 'cloudflare-pages' }])
-    expect(result).toMatchObject({ warnings: [], changed: RULES, reload: expect.stringContaining(SITE) })
-    const files = await list(root, SITE)
+    expect(result).toMatchObject({
+      warnings: [],
+      changed: RULES,
+      reload: 'registrish deploy --cloudflare-pages PROJECT',
+    })
+    const files = await listFiles(root, SITE)
     expect(files).toEqual(expect.arrayContaining([...RULES, `${SITE}/v2/app/tags/list`, `${SITE}/404.html`]))
-    const inTree = (await list(root, 'v2')).filter(path => path.includes('/blobs/'))
+    const inTree = (await listFiles(root, 'v2')).filter(path => path.includes('/blobs/'))
     const pool = files.filter(path => path.startsWith(`${SITE}/blobs/sha256/`))
     expect(pool).toHaveLength(inTree.length / 2)
     const inodes = new Set(await Promise.all(inTree.map(async path => (await lstat(join(root, path))).ino)))
@@ -25,31 +29,18 @@ describe('the site of Cloudflare Pages on disk', () => {
   })
 
   test('follows the tree with its rules, and is left alone where that did not change', async () => {
-    const root = await makeTree()
+    const root = await makeTwins()
     await emitHosts(openTree(root), [{ name: 'cloudflare-pages' }])
     expect(await emitHosts(openTree(root), [])).toEqual([expect.objectContaining({ changed: [], links: 0 })])
     await writeTree(root, 'app', { next: await makeImage({ seed: 'next' }) })
     const [result] = await refreshHosts(openTree(root), { repositories: ['app'] })
     expect(result?.links).toBeGreaterThan(0)
-    expect(await list(root, SITE)).toContain(`${SITE}/manifests/of/app/_/tags/next.tag`)
+    expect(await listFiles(root, SITE)).toContain(`${SITE}/manifests/of/app/_/tags/next.tag`)
     await rm(join(root, 'v2/other'), { recursive: true })
     await emitHosts(openTree(root), [])
-    const left = await list(root, SITE)
+    const left = await listFiles(root, SITE)
     expect(left.filter(path => path.includes('/other/'))).toEqual([])
     expect(left).toEqual(expect.arrayContaining(RULES))
     expect(await readFile(join(root, RULES[1] ?? ''), 'utf8')).toMatch(/^# registrish emit --host cloudflare-pages\n/)
   })
 })
-
-/** Two repositories with the same image. */
-async function makeTree(): Promise<string> {
-  const root = await makeTemporaryFolder()
-  for (const name of ['app', 'other']) await writeTree(root, name, { latest: await makeImage() })
-  return root
-}
-
-/** Root-relative paths of all files below a folder. */
-async function list(root: string, folder: string): Promise<readonly string[]> {
-  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
-  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name).slice(root.length + 1))
-}

@@ -5,7 +5,7 @@ import type { Digest } from '../../src/oci/digest.ts'
 import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Route } from '../../src/tree/route.ts'
 import { documentRoute, referrersRoute, tagsRoute } from '../../src/tree/routes.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, problemsOf, route, routeTable, siteFiles } from '../contract/emitter-routes.ts'
 import { createDice } from '../support/dice.ts'
 import { headersAt, parseHeaderRules, rewrittenPath } from '../support/pages-rules.ts'
 
@@ -246,23 +246,16 @@ function randomRoutes({ roll, pick }: ReturnType<typeof createDice>): readonly R
   return [...new Map(routes.map(entry => [entry.path, entry])).values()]
 }
 
-async function print(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>()
-  for await (const { path, chunks } of cloudflarePages.emit(routeTable(routes), {}))
-    files.set(path, await textOf(chunks))
-  return files
+function print(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
+  return emittedFiles(cloudflarePages, routeTable(routes))
 }
 
-async function readFiles(routes: readonly Route[]): Promise<readonly SiteFile[]> {
-  const files: SiteFile[] = []
-  for await (const file of cloudflarePages.site?.files(routeTable(routes), {}) ?? []) files.push(file)
-  return files
+function readFiles(routes: readonly Route[]): Promise<readonly SiteFile[]> {
+  return siteFiles(cloudflarePages, routeTable(routes))
 }
 
-async function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
-  const found: EmitProblem[] = []
-  for await (const problem of cloudflarePages.check(routeTable(routes), {})) found.push(problem)
-  return found
+function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
+  return problemsOf(cloudflarePages, routes)
 }
 
 function lowerCase(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { cloudflareWorkers } from '../../src/emit/cloudflare-workers.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { parseRequestPath } from '../../src/tree/layout.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, route, routeTable } from '../contract/emitter-routes.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const TAGS = { name: 'app', tags: ['1', '2', '3', 'RC1', 'latest'] }
@@ -122,12 +122,9 @@ interface WorkerModule {
   readonly default: { fetch(request: Request, bindings: Readonly<Record<string, unknown>>): Promise<Response> }
 }
 
-async function print(
+function print(
   routes: Parameters<typeof routeTable>[0],
   options: Readonly<Record<string, string>> = {},
 ): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>()
-  for await (const { path, chunks } of cloudflareWorkers.emit(routeTable(routes), options))
-    files.set(path, await textOf(chunks))
-  return files
+  return emittedFiles(cloudflareWorkers, routeTable(routes), options)
 }

@@ -1,10 +1,10 @@
-import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { emitHosts, refreshHosts } from '../../src/emit/apply.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { makeImage } from '../support/made-images.ts'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { listFiles, makeTwins } from '../support/site-trees.ts'
 import { writeTree } from '../support/write-images.ts'
 
 const HOSTS = [
@@ -19,56 +19,43 @@ const HOSTS = [
 
 describe.each(HOSTS)('the site of $name on disk', ({ name, site, settings, marker }) => {
   test('is links to the tree, beside its settings and a marker, and nothing else', async () => {
-    const root = await makeTree()
+    const root = await makeTwins()
     expect(await emitHosts(openTree(root), [{ name }])).toEqual([expect.objectContaining({ name, warnings: [] })])
-    const files = await list(root, name)
+    const files = await listFiles(root, name)
     expect(files.filter(path => !path.startsWith(`${site}/`)).sort()).toEqual([marker, settings].sort())
-    const inodes = new Set((await inodesOf(root, await list(root, 'v2'))).values())
+    const inodes = new Set((await inodesOf(root, await listFiles(root, 'v2'))).values())
     const strangers = [...(await inodesOf(root, files))].filter(([, inode]) => !inodes.has(inode)).map(([path]) => path)
     expect(strangers.filter(path => /blobs|manifest|sha256/.test(path))).toEqual([])
     expect(await readFile(join(root, marker), 'utf8')).toBe(`# registrish emit --host ${name}\n*\n`)
   })
 
   test('follows the tree, and is left alone where that did not change', async () => {
-    const root = await makeTree()
+    const root = await makeTwins()
     await emitHosts(openTree(root), [{ name }])
     expect(await emitHosts(openTree(root), [])).toEqual([expect.objectContaining({ changed: [], links: 0 })])
-    const before = await list(root, site)
+    const before = await listFiles(root, site)
     await writeTree(root, 'app', { next: await makeImage({ seed: 'next' }) })
     const [result] = await refreshHosts(openTree(root), { repositories: ['app'] })
     expect(result?.changed).toEqual([settings])
-    expect((await list(root, site)).length).toBeGreaterThan(before.length)
+    expect((await listFiles(root, site)).length).toBeGreaterThan(before.length)
     await rm(join(root, 'v2/other'), { recursive: true })
     await emitHosts(openTree(root), [])
-    expect((await list(root, site)).filter(path => path.includes('/other/'))).toEqual([])
+    expect((await listFiles(root, site)).filter(path => path.includes('/other/'))).toEqual([])
   })
 })
 
 test('of a blob in two repositories Firebase has a link in each, Vercel one in a pool', async () => {
-  const root = await makeTree()
+  const root = await makeTwins()
   await emitHosts(openTree(root), [{ name: 'firebase' }, { name: 'vercel' }])
-  const blobs = (await list(root, 'v2')).filter(path => path.includes('/blobs/'))
+  const blobs = (await listFiles(root, 'v2')).filter(path => path.includes('/blobs/'))
   const contents = new Set(blobs.map(path => path.slice(path.lastIndexOf('/') + 1)))
   expect(blobs.length).toBe(contents.size * 2)
-  const copies = (await list(root, 'firebase/site')).filter(path => path.includes('/blobs/'))
+  const copies = (await listFiles(root, 'firebase/site')).filter(path => path.includes('/blobs/'))
   expect(copies).toHaveLength(blobs.length)
   expect(new Set((await inodesOf(root, copies)).values())).toEqual(new Set((await inodesOf(root, blobs)).values()))
-  const pool = (await list(root, 'vercel/.vercel/output/static')).filter(path => path.includes('/blobs/'))
+  const pool = (await listFiles(root, 'vercel/.vercel/output/static')).filter(path => path.includes('/blobs/'))
   expect(pool.map(path => path.slice(-71).replace('/', ':')).sort()).toEqual([...contents].sort())
 })
-
-/** Two repositories with the same image. */
-async function makeTree(): Promise<string> {
-  const root = await makeTemporaryFolder()
-  for (const name of ['app', 'other']) await writeTree(root, name, { latest: await makeImage() })
-  return root
-}
-
-/** Root-relative paths of all files below a folder. */
-async function list(root: string, folder: string): Promise<readonly string[]> {
-  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
-  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name).slice(root.length + 1))
-}
 
 async function inodesOf(root: string, paths: readonly string[]): Promise<ReadonlyMap<string, number>> {
   return new Map(await Promise.all(paths.map(async path => [path, (await lstat(join(root, path))).ino] as const)))

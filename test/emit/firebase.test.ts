@@ -2,37 +2,23 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { EmitProblem, SiteFile } from '../../src/emit/emitter.ts'
+import type { EmitProblem } from '../../src/emit/emitter.ts'
 import { firebase } from '../../src/emit/firebase.ts'
-import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { rebuildDocuments } from '../../src/tree/documents.ts'
 import type { Route, RouteTable } from '../../src/tree/route.ts'
 import { createRouteTable } from '../../src/tree/routes.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, problemsOf, route, routeTable, siteFiles } from '../contract/emitter-routes.ts'
+import { A, B, SHARED_ROUTES, shorten } from '../contract/emitter-table.ts'
 import { writeServingTree } from '../contract/serving-fixture.ts'
 
-const A = `sha256:${'a'.repeat(64)}`
-const B = `sha256:${'b'.repeat(64)}`
-const C = `sha512:${'c'.repeat(128)}`
 const BLOB = 'application/octet-stream'
 
 describe('what Firebase gets', () => {
-  const table = [
-    route('app', 'blob', B, BLOB, B),
-    route('app', 'tag', 'latest', OCI_INDEX, A),
-    route('app', 'tag', '1.0', OCI_INDEX, A),
-    route('app', 'manifest', A, OCI_INDEX, A),
-    route('app', 'manifest', C, OCI_INDEX, C),
-    route('team/t.ool', 'blob', B, BLOB, B),
-    route('team/t.ool', 'tag', '1.0.gz', DOCKER_MANIFEST, B),
-    route('team/t.ool', 'tag', 'same', OCI_INDEX, A),
-  ]
-
   test('is a rule for each manifest, of all its paths, and few for all else', async () => {
-    const text = await settings(routeTable(table))
-    const short = text.replaceAll(A.slice(7), '<a>').replaceAll(B.slice(7), '<b>').replaceAll(C.slice(7), '<c>')
-    expect(short).toMatchInlineSnapshot(`
+    const text = await settings(routeTable(SHARED_ROUTES))
+    expect(shorten(text)).toMatchInlineSnapshot(`
       "{
         "hosting": {
           "public": "site",
@@ -59,14 +45,14 @@ describe('what Firebase gets', () => {
   })
 
   test('is files at the paths that are asked for, blobs as links in each repository', async () => {
-    const files = await list(routeTable(table))
+    const files = await siteFiles(firebase, routeTable(SHARED_ROUTES))
     const links = files.flatMap(file => ('to' in file ? [[file.path, file.to, file.digest]] : []))
-    expect(links).toEqual(table.map(({ path, digest }) => [`firebase/site${path}`, path.slice(1), digest]))
+    expect(links).toEqual(SHARED_ROUTES.map(({ path, digest }) => [`firebase/site${path}`, path.slice(1), digest]))
     expect(new Set(files.map(({ path }) => path)).size).toBe(files.length)
   })
 
   test('is pages for the version check, what is missing, and digests that nothing refers to', async () => {
-    const files = await list(createRouteTable(openTree('/nowhere')))
+    const files = await siteFiles(firebase, createRouteTable(openTree('/nowhere')))
     const texts = files.flatMap(file => ('bytes' in file ? [[file.path, new TextDecoder().decode(file.bytes)]] : []))
     expect(Object.fromEntries(texts)).toEqual({
       'firebase/site/404.html': '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}',
@@ -77,8 +63,7 @@ describe('what Firebase gets', () => {
   })
 
   test('hides itself from git', async () => {
-    const files = new Map<string, string>()
-    for await (const { path, chunks } of firebase.emit(routeTable([]), {})) files.set(path, await textOf(chunks))
+    const files = await emittedFiles(firebase, routeTable([]))
     expect(files.get('firebase/.gitignore')).toBe('*\n')
   })
 })
@@ -243,19 +228,9 @@ function headersAt(text: string, path: string): Readonly<Record<string, string>>
 }
 
 async function settings(table: RouteTable): Promise<string> {
-  for await (const { path, chunks } of firebase.emit(table, {}))
-    if (path === 'firebase/firebase.json') return textOf(chunks)
-  throw new Error('no settings')
+  return (await emittedFiles(firebase, table)).get('firebase/firebase.json') ?? ''
 }
 
-async function list(table: RouteTable): Promise<readonly SiteFile[]> {
-  const files: SiteFile[] = []
-  for await (const file of firebase.site?.files(table, {}) ?? []) files.push(file)
-  return files
-}
-
-async function problems(table: readonly Route[]): Promise<readonly EmitProblem[]> {
-  const found: EmitProblem[] = []
-  for await (const problem of firebase.check(routeTable(table), {})) found.push(problem)
-  return found
+function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
+  return problemsOf(firebase, routes)
 }

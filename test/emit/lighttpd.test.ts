@@ -4,7 +4,7 @@ import { luaString } from '../../src/emit/lua-text.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { headersOf, type Route, type RouteFamily } from '../../src/tree/route.ts'
 import { FAMILIES } from '../../src/tree/routes.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, route, routeTable } from '../contract/emitter-routes.ts'
 
 const SHA256 = `sha256:${'a'.repeat(64)}`
 const WIDGET = 'application/vnd.example.widget.v3+json'
@@ -104,8 +104,5 @@ async function emit(
   families: readonly RouteFamily[] = FAMILIES,
   routes: readonly Route[] = [],
 ): Promise<string> {
-  let text = ''
-  for await (const { path, chunks } of lighttpd.emit({ ...routeTable(routes), families }, options))
-    if (path === wanted) text = await textOf(chunks)
-  return text
+  return (await emittedFiles(lighttpd, { ...routeTable(routes), families }, options)).get(wanted) ?? ''
 }

@@ -9,7 +9,7 @@ import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-ty
 import { openTree } from '../../src/tree/disk-tree.ts'
 import type { Route } from '../../src/tree/route.ts'
 import { verifyTree } from '../../src/tree/verify.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, problemsOf, route, routeTable, textOf } from '../contract/emitter-routes.ts'
 import { makeImage } from '../support/made-images.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
@@ -237,6 +237,16 @@ describe('limits', () => {
 })
 
 describe('the site on disk', () => {
+  test.each(['_headers', '_redirects', '__MACOSX', '__MACOSX.1'])(
+    'a tag %s, which its tool leaves out, is refused',
+    async tag => {
+      const table = [route('app', 'tag', tag, OCI_MANIFEST, A)]
+      expect(await problemsOf(netlify, table)).toEqual([
+        expect.objectContaining({ level: 'refuse', text: expect.stringContaining(`app:${tag} `) }),
+      ])
+    },
+  )
+
   test('is beside the tree, and says how to publish', async () => {
     const root = await makeTree()
     const [result] = await emitHosts(openTree(root), [{ name: 'netlify' }])
@@ -330,10 +340,8 @@ function referrers(repository: string, digest: string): Route {
   return { ...tag, kind: 'referrers', path: `/v2/${repository}/referrers/${digest}`, body: { bytes: new Uint8Array() } }
 }
 
-async function print(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>()
-  for await (const { path, chunks } of netlify.emit(routeTable(routes), {})) files.set(path, await textOf(chunks))
-  return files
+function print(routes: readonly Route[]): Promise<ReadonlyMap<string, string>> {
+  return emittedFiles(netlify, routeTable(routes))
 }
 
 async function headers(routes: readonly Route[]): Promise<string> {
@@ -346,8 +354,6 @@ function block(text: string, path: string): string {
   return after.split(/\n(?! )/)[0] ?? ''
 }
 
-async function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
-  const found: EmitProblem[] = []
-  for await (const problem of netlify.check(routeTable(routes), {})) found.push(problem)
-  return found
+function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
+  return problemsOf(netlify, routes)
 }

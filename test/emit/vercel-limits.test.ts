@@ -3,7 +3,7 @@ import type { EmitProblem } from '../../src/emit/emitter.ts'
 import { vercel } from '../../src/emit/vercel.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Route } from '../../src/tree/route.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, problemsOf, route, routeTable } from '../contract/emitter-routes.ts'
 
 const A = `sha256:${'a'.repeat(64)}`
 const B = `sha256:${'b'.repeat(64)}`
@@ -90,15 +90,10 @@ interface PrintedRoute {
 }
 
 async function routes(table: readonly Route[]): Promise<readonly PrintedRoute[]> {
-  for await (const { path, chunks } of vercel.emit(routeTable(table), {})) {
-    if (path !== 'vercel/.vercel/output/config.json') continue
-    return (JSON.parse(await textOf(chunks)) as { readonly routes: readonly PrintedRoute[] }).routes
-  }
-  throw new Error('no routes')
+  const config = (await emittedFiles(vercel, routeTable(table))).get('vercel/.vercel/output/config.json') ?? ''
+  return (JSON.parse(config) as { readonly routes: readonly PrintedRoute[] }).routes
 }
 
-async function problems(table: readonly Route[]): Promise<readonly EmitProblem[]> {
-  const found: EmitProblem[] = []
-  for await (const problem of vercel.check(routeTable(table), {})) found.push(problem)
-  return found
+function problems(routes: readonly Route[]): Promise<readonly EmitProblem[]> {
+  return problemsOf(vercel, routes)
 }

@@ -2,20 +2,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { SiteFile } from '../../src/emit/emitter.ts'
 import { vercel } from '../../src/emit/vercel.ts'
-import { DOCKER_MANIFEST, OCI_INDEX } from '../../src/oci/media-types.ts'
+import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { openTree } from '../../src/tree/disk-tree.ts'
 import { rebuildDocuments } from '../../src/tree/documents.ts'
-import type { RouteTable } from '../../src/tree/route.ts'
 import { createRouteTable } from '../../src/tree/routes.ts'
-import { route, routeTable, textOf } from '../contract/emitter-routes.ts'
+import { emittedFiles, routeTable, siteFiles } from '../contract/emitter-routes.ts'
+import { SHARED_ROUTES, shorten } from '../contract/emitter-table.ts'
 import { type ServingTree, writeServingTree } from '../contract/serving-fixture.ts'
 import { deploy, READINGS, type VercelAnswer } from '../support/vercel-routes.ts'
 
-const A = `sha256:${'a'.repeat(64)}`
-const B = `sha256:${'b'.repeat(64)}`
-const C = `sha512:${'c'.repeat(128)}`
 const NOWHERE = `sha256:${'0'.repeat(64)}`
 const BLOB = 'application/octet-stream'
 const JSON_TYPE = 'application/json'
@@ -24,21 +20,9 @@ const SHORT = 'public, max-age=60, no-transform'
 const SITE = 'vercel/.vercel/output/static'
 
 describe('what Vercel gets', () => {
-  const table = [
-    route('app', 'blob', B, BLOB, B),
-    route('app', 'tag', 'latest', OCI_INDEX, A),
-    route('app', 'tag', '1.0', OCI_INDEX, A),
-    route('app', 'manifest', A, OCI_INDEX, A),
-    route('app', 'manifest', C, OCI_INDEX, C),
-    route('team/t.ool', 'blob', B, BLOB, B),
-    route('team/t.ool', 'tag', '1.0.gz', DOCKER_MANIFEST, B),
-    route('team/t.ool', 'tag', 'same', OCI_INDEX, A),
-  ]
-
   test('is a route for each image with tags, few for all else, and the type of each file', async () => {
-    const text = (await print(routeTable(table))).get('vercel/.vercel/output/config.json') ?? ''
-    const short = text.replaceAll(A.slice(7), '<a>').replaceAll(B.slice(7), '<b>').replaceAll(C.slice(7), '<c>')
-    expect(short).toMatchInlineSnapshot(`
+    const text = (await emittedFiles(vercel, routeTable(SHARED_ROUTES))).get('vercel/.vercel/output/config.json') ?? ''
+    expect(shorten(text)).toMatchInlineSnapshot(`
       "{
         "version": 3,
         "routes": [
@@ -74,7 +58,7 @@ describe('what Vercel gets', () => {
   })
 
   test('is files, each blob once, none with a colon or the name of a tag', async () => {
-    const files = await list(routeTable(table))
+    const files = await siteFiles(vercel, routeTable(SHARED_ROUTES))
     const links = files.flatMap(file => ('to' in file ? [`${file.path.slice(SITE.length)} <- ${file.to}`] : []))
     expect(links.map(line => line.replaceAll(/[abc]{64,}/g, hex => `<${hex[0]}>`))).toEqual([
       '/blobs/sha256/<b> <- v2/app/blobs/sha256:<b>',
@@ -90,7 +74,7 @@ describe('what Vercel gets', () => {
   })
 
   test('hides itself from git', async () => {
-    expect((await print(routeTable([]))).get('vercel/.gitignore')).toBe('*\n')
+    expect((await emittedFiles(vercel, routeTable([]))).get('vercel/.gitignore')).toBe('*\n')
   })
 })
 
@@ -104,9 +88,13 @@ describe.each(READINGS)('by Vercel’s documentation, headers: $headers, hit: $h
     await rebuildDocuments(root)
     const table = createRouteTable(openTree(root))
     const files = new Map<string, Uint8Array>()
-    for (const file of await list(table))
+    for (const file of await siteFiles(vercel, table))
       files.set(file.path.slice(SITE.length + 1), 'to' in file ? await readFile(join(root, file.to)) : file.bytes)
-    ask = deploy({ config: (await print(table)).get('vercel/.vercel/output/config.json') ?? '', files, reading })
+    ask = deploy({
+      config: (await emittedFiles(vercel, table)).get('vercel/.vercel/output/config.json') ?? '',
+      files,
+      reading,
+    })
     await rm(root, { recursive: true, force: true })
   })
 
@@ -216,16 +204,4 @@ interface Wanted {
 
 function parse({ body }: VercelAnswer): unknown {
   return JSON.parse(new TextDecoder().decode(body))
-}
-
-async function list(table: RouteTable): Promise<readonly SiteFile[]> {
-  const files: SiteFile[] = []
-  for await (const file of vercel.site?.files(table, {}) ?? []) files.push(file)
-  return files
-}
-
-async function print(table: RouteTable): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>()
-  for await (const { path, chunks } of vercel.emit(table, {})) files.set(path, await textOf(chunks))
-  return files
 }

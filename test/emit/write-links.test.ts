@@ -95,6 +95,17 @@ test('another file of that name is replaced, and one with other bytes of the sam
   }
 })
 
+test('a tag that a digest happens to end with is no name of it: bytes of the same length and date are read', async () => {
+  const root = await makeRoot()
+  const path = `links/app/a:b/${DIGEST.at(-1)}`
+  const { atime, mtime } = statSync(join(root, FILE))
+  await mkdir(join(root, 'links/app/a:b'), { recursive: true })
+  writeFileSync(join(root, path), BYTES.toUpperCase())
+  utimesSync(join(root, path), atime, mtime)
+  expect(await writeLinks({ root, farm }, 'app', [{ ...hardLink(), path }])).toBe(1)
+  expect(readFileSync(join(root, path), 'utf8')).toBe(BYTES)
+})
+
 test('a symbolic link is relative, and replaces whatever bears its name', async () => {
   const root = await makeRoot()
   const link: EmittedLink = { type: 'symlink', path: 'links/app/latest', to: LINK }

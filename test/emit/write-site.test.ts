@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -105,6 +106,19 @@ describe.each(SITES.map(emitter => [emitter.name, emitter] as const))('the site 
     await expect(emitHosts(openTree(root), [{ name }])).rejects.toMatchObject({ code: 'conflict' })
     expect(readFileSync(join(root, folder, 'index.html'), 'utf8')).toBe('mine')
     expect(readdirSync(join(root, folder))).toEqual(['index.html'])
+  })
+
+  test('is made where a kill left its first files, before there was a marker', async () => {
+    const whole = await makeTree()
+    await emitHosts(openTree(whole), [{ name }])
+    const root = await makeTree()
+    const begun = ['_headers', '_redirects'].map(file => `${folder}/${file}`)
+    const [first] = begun.filter(path => path !== emitter.marker && existsSync(join(whole, path)))
+    mkdirSync(join(root, folder), { recursive: true })
+    writeFileSync(join(root, folder, '.123._redirects~'), 'half')
+    if (first !== undefined) copyFileSync(join(whole, first), join(root, first))
+    await emitHosts(openTree(root), [{ name }])
+    expect(listFiles(root, folder)).toEqual(listFiles(whole, folder))
   })
 
   test('is not made through a symbolic link', async () => {

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import type { BlobServiceClient, BlockBlobClient, ContainerClient } from '@azure/storage-blob'
-import { RegistrishError, throwIfAborted } from '../../errors.ts'
-import { retryAfterOf } from '../../http/rate-limit.ts'
+import { throwIfAborted } from '../../errors.ts'
 import { createRetry, type RetryOptions } from '../../http/retry.ts'
+import { askedPause } from '../asked-pause.ts'
+import type { Refusal } from '../refusal.ts'
 import { azureError } from './errors.ts'
 import { type AzurePlace, titleOf } from './place.ts'
-import { type Refusal, refusalOf } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
 import type { Transport } from './transport.ts'
 
 /** What one request is about. */
@@ -28,8 +29,6 @@ export interface AzureCalls {
 
 /** Repetitions after the first try: a service that fails one request in three is got through. */
 const TIMES = 7
-/** Longest pause that the service may ask for, in ms. */
-const LONGEST_WAIT = 60_000
 
 /** Makes the {@link AzureCalls} of a container. */
 export function createAzureCalls(
@@ -60,7 +59,7 @@ export function createAzureCalls(
             const failed = azureError(error, { doing, place })
             const refusal = refusalOf(error)
             if (refusal === undefined || !isPassing(refusal)) throw failed
-            return { failed, ...delayOf(refusal, failed, transport.now()) }
+            return { failed, ...askedPause(refusal, failed, transport.now()) }
           }
         },
       })
@@ -76,15 +75,3 @@ function isPassing({ status, code }: Refusal): boolean {
 const STATUSES = new Set([408, 429, 500, 502, 503, 504])
 /** Bytes that were lost or changed on the way among them. */
 const CODES = new Set(['OperationTimedOut', 'ServerBusy', 'InternalError', 'Md5Mismatch', 'IncompleteBody'])
-
-function delayOf({ retryAfter }: Refusal, failed: RegistrishError, now: number): { readonly delay?: number } {
-  const delay = retryAfter === undefined ? undefined : retryAfterOf({ header: () => retryAfter }, now)
-  if (delay === undefined) return {}
-  if (delay <= LONGEST_WAIT) return { delay }
-  throw new RegistrishError('rate-limited', failed.message, {
-    side: 'target',
-    hint: 'run the same command again later: what was sent is not sent again',
-    cause: failed.cause,
-    retryAt: Date.now() + delay,
-  })
-}

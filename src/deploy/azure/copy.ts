@@ -59,10 +59,15 @@ async function copy(
 ): Promise<boolean> {
   const { signal } = call
   const target = calls.blob(to)
-  await calls.run(call, async options =>
-    // Only begun by it: the SDK would look after it by patience of its own.
-    target.beginCopyFromURL(calls.blob(from).url, { ...options, sourceConditions: { ifMatch: `"${etag}"` } }),
-  )
+  try {
+    await calls.run(call, async options =>
+      // Only begun by it: the SDK would look after it by patience of its own.
+      target.beginCopyFromURL(calls.blob(from).url, { ...options, sourceConditions: { ifMatch: `"${etag}"` } }),
+    )
+  } catch (error) {
+    // Begun by a try whose answer was lost, or by another deploy of the same bytes: until it ends, nothing else can be written there.
+    if (refusalOf(error)?.code !== 'PendingCopyOperation') throw error
+  }
   for (;;) {
     const { copyStatus } = await calls.run(call, async options => target.getProperties(options))
     if (copyStatus !== 'pending') return copyStatus === 'success'

@@ -1,6 +1,7 @@
 /// <reference path="./identity.d.ts" />
 import type { BlobServiceClient } from '@azure/storage-blob'
 import { RegistrishError, systemCode } from '../../errors.ts'
+import { reachOf } from '../../http/local-address.ts'
 import type { Environment } from '../../http/proxy.ts'
 import { type AccountCredentials, parseConnectionString } from './connection-string.ts'
 import type { AzurePlace } from './place.ts'
@@ -30,6 +31,17 @@ export async function findAccess(
   env: Environment,
   loadLogin: LoadLogin = loadDefaultLogin,
 ): Promise<AzureAccess> {
+  const access = await lookFor(place, env, loadLogin)
+  const { protocol, hostname, origin } = new URL(access.endpoint)
+  // A key only signs; a token is sent along.
+  if (access.credentials.kind === 'key' || protocol === 'https:' || reachOf(hostname) === 'loopback') return access
+  throw new RegistrishError('usage', `${origin} is plain HTTP: anyone on the way could read the token of the account`, {
+    side: 'target',
+    hint: 'write the endpoint with https://',
+  })
+}
+
+async function lookFor(place: AzurePlace, env: Environment, loadLogin: LoadLogin): Promise<AzureAccess> {
   const { account } = place
   const endpoint = place.endpoint ?? `https://${account}.blob.core.windows.net`
   const text = filled(env['AZURE_STORAGE_CONNECTION_STRING'])

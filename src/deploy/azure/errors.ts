@@ -1,8 +1,9 @@
 import { type ErrorCode, isRegistrishError, messageOf, RegistrishError } from '../../errors.ts'
 import { isTransient } from '../../http/network-error.ts'
 import { describeStatus } from '../../http/status.ts'
+import { type Refusal, Refused } from '../refusal.ts'
 import { type AzurePlace, titleOf } from './place.ts'
-import { type Refusal, Refused, refusalOf } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
 
 /** What a request was about, for messages. */
 export interface About {

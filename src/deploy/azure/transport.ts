@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { HttpHeaders, HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob'
 import { createHttpClient, type HttpClientOptions, type HttpRequest, type HttpResponse } from '../../http/client.ts'
 import { plain } from '../../oci/digest.ts'
-import { Refused } from './refusal.ts'
+import { Refused } from '../refusal.ts'
 
 /** Sends the SDK's requests: the same connections, proxies, certificates and patience as for everything else. Reads the service's clock from its answers. */
 export interface Transport {

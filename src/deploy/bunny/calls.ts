@@ -1,9 +1,9 @@
 import type { HttpResponse } from '../../http/client.ts'
 import { isRecord } from '../../oci/descriptor.ts'
 import { plain } from '../../oci/digest.ts'
+import type { Refusal } from '../refusal.ts'
 import { openRestCalls, type RestCalls, type RestOptions } from '../rest/calls.ts'
 import { type Meaning, said, type Words } from '../rest/errors.ts'
-import type { Refusal } from '../s3/refusal.ts'
 
 /** Where a storage zone is. */
 export interface BunnyPlace {

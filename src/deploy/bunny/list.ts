@@ -1,7 +1,7 @@
 import type { CallOptions } from '../../oci/source.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { StoredObject, StoredPage } from '../store.ts'
 import type { BunnyCalls } from './calls.ts'
 import { type BunnyEntry, parseEntry } from './entry.ts'
@@ -90,7 +90,8 @@ async function listFolder(
       return entries
     })
   } catch (error) {
-    if (folder !== '' && refusalOf(error)?.status === 404) return []
+    const refusal = refusalBehind(error)
+    if (folder !== '' && refusal?.status === 404 && refusal.foreign === undefined) return []
     throw error
   }
 }

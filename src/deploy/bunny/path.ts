@@ -12,8 +12,10 @@ const INDEX = 'index.html'
 export function pathOf(key: string): string {
   const isTop = /^[^/]+\/$/.test(key)
   if (isTop) return `${key}${INDEX}`
-  const hasOddPart = key.split('/').some(part => part === '' || part === '.' || part === '..')
-  if (!hasOddPart && !isTopIndex(key)) return key
+  const parts = key.split('/')
+  const hasOddPart = parts.some(part => part === '' || part === '.' || part === '..')
+  // That file can be no folder: neither it nor what would be in it.
+  if (!hasOddPart && parts[1] !== INDEX) return key
   throw new RegistrishError('limit', `Bunny Storage cannot keep ${key}: it has files and folders, no other keys`, {
     side: 'target',
     hint: 'leave that image out, or give it another name',

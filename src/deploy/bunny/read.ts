@@ -1,10 +1,10 @@
 import { digestOf, hexOf } from '../../oci/digest.ts'
 import type { CallOptions } from '../../oci/source.ts'
 import { callOf } from '../call-of.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
 import { readBody } from '../rest/read-body.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { StoredContent } from '../store.ts'
 import type { BunnyCalls } from './calls.ts'
 import { type BunnyEntry, headOf, parseEntry } from './entry.ts'
@@ -67,7 +67,7 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
   try {
     return await read()
   } catch (error) {
-    const refusal = refusalOf(error)
+    const refusal = refusalBehind(error)
     if (refusal?.status === 404 && refusal.foreign === undefined) return undefined
     throw error
   }

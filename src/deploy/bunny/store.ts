@@ -1,10 +1,10 @@
-import pLimit from 'p-limit'
 import { RegistrishError } from '../../errors.ts'
 import { callOf } from '../call-of.ts'
+import { forEach } from '../for-each.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall, RestOptions } from '../rest/calls.ts'
 import { createCounter } from '../rest/count.ts'
 import { preparePayload } from '../s3/body.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { NewObject, ObjectStore, PutOptions } from '../store.ts'
 import { type BunnyCalls, type BunnyPlace, openBunnyCalls } from './calls.ts'
 import { headOf } from './entry.ts'
@@ -43,10 +43,7 @@ export function openBunnyStore(options: BunnyOptions): ObjectStore {
     },
     get: async (key, given) => getFile(calls, pathOf(key), given),
     put: async (object, given) => put(calls, object, given),
-    async delete(keys, { signal } = {}) {
-      const limit = pLimit(jobs)
-      await Promise.all(keys.map(async key => limit(async () => deleteFile(calls, pathOf(key), signal))))
-    },
+    delete: async (keys, { signal } = {}) => forEach(keys, jobs, async key => deleteFile(calls, pathOf(key), signal)),
     close: async () => calls.close(),
   }
 }
@@ -104,7 +101,7 @@ async function deleteFile(calls: BunnyCalls, path: string, signal: AbortSignal |
       await response.discard()
     })
   } catch (error) {
-    const refusal = refusalOf(error)
+    const refusal = refusalBehind(error)
     if (refusal?.status !== 404 || refusal.foreign !== undefined) throw error
   }
 }

@@ -1,8 +1,8 @@
 import { isRecord } from '../../oci/descriptor.ts'
 import type { CallOptions } from '../../oci/source.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { ObjectHead } from '../store.ts'
 import type { GcsCalls } from './calls.ts'
 import { readJson } from './object.ts'
@@ -63,6 +63,6 @@ async function rewrite(
 
 /** What is answered where the source has changed or gone just now, or may not be read: sending will tell. */
 function isPowerless(error: unknown): boolean {
-  const refusal = refusalOf(error)
+  const refusal = refusalBehind(error)
   return refusal !== undefined && refusal.foreign === undefined && [403, 404, 412].includes(refusal.status)
 }

@@ -1,9 +1,9 @@
 import type { HttpResponse } from '../../http/client.ts'
 import { isRecord } from '../../oci/descriptor.ts'
 import { plain } from '../../oci/digest.ts'
+import type { Refusal } from '../refusal.ts'
 import type { Meaning, Words } from '../rest/errors.ts'
 import { said } from '../rest/errors.ts'
-import type { Refusal } from '../s3/refusal.ts'
 
 /** Largest error that is read, in bytes. */
 const LARGEST_ERROR = 65_536

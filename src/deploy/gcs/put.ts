@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { callOf } from '../call-of.ts'
 import { md5Of } from '../content.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { createCounter } from '../rest/count.ts'
 import { strangeAnswer } from '../rest/errors.ts'
 import { type Payload, preparePayload } from '../s3/body.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { Condition, NewObject, PutOptions } from '../store.ts'
 import type { GcsCalls } from './calls.ts'
 import { OBJECT_FIELDS, parseObject, readJson } from './object.ts'
@@ -99,7 +99,7 @@ export async function whereItHolds<T>(
   try {
     return await write(there?.generation ?? '0')
   } catch (error) {
-    const refusal = refusalOf(error)
+    const refusal = refusalBehind(error)
     const isHeld = refusal?.status === 412 && refusal.foreign === undefined
     if (isHeld && refusal.code !== POLICY) return undefined
     throw error

@@ -1,9 +1,9 @@
 import type { CallOptions } from '../../oci/source.ts'
 import { callOf } from '../call-of.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
 import { readBody } from '../rest/read-body.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { StoredContent, StoredHead } from '../store.ts'
 import type { GcsCalls } from './calls.ts'
 import { isMissing } from './errors.ts'
@@ -79,7 +79,7 @@ async function readGeneration(
     })
   } catch (error) {
     // This one refusal is in plain text.
-    if (refusalOf(error)?.status === 404) return undefined
+    if (refusalBehind(error)?.status === 404) return undefined
     throw error
   }
 }
@@ -88,7 +88,7 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
   try {
     return await read()
   } catch (error) {
-    const refusal = refusalOf(error)
+    const refusal = refusalBehind(error)
     if (refusal !== undefined && isMissing(refusal)) return undefined
     throw error
   }

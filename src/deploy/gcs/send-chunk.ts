@@ -33,7 +33,7 @@ export async function sendChunk(calls: GcsCalls, call: ChunkCall): Promise<unkno
   let offset = chunk.offset
   for (let idle = 0; idle < MOST_IDLE; idle += 1) {
     const state = await calls.run(call, async tried => {
-      const known = tried === 0 ? { kept: offset } : await askState(calls, call)
+      const known = tried === 0 && offset < end ? { kept: offset } : await askState(calls, call)
       if ('written' in known) return known
       offset = checkOffset(calls, call, known.kept)
       return offset === end ? known : sendFrom(calls, call, offset)

@@ -1,7 +1,8 @@
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../../errors.ts'
+import { forEach } from '../for-each.ts'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall, RestOptions } from '../rest/calls.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { NewObject, ObjectStore } from '../store.ts'
 import { type GcsCalls, type GcsPlace, openGcsCalls } from './calls.ts'
 import { copyObject } from './copy.ts'
@@ -61,10 +62,7 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
       })
     },
     copy: async (from, to, given) => copyObject(calls, { from, to }, given),
-    async delete(keys, { signal } = {}) {
-      const limit = pLimit(jobs)
-      await Promise.all(keys.map(async key => limit(async () => deleteObject(calls, key, signal))))
-    },
+    delete: async (keys, { signal } = {}) => forEach(keys, jobs, async key => deleteObject(calls, key, signal)),
     close: async () => calls.close(),
   }
 }
@@ -81,7 +79,7 @@ async function deleteObject(calls: GcsCalls, key: string, signal: AbortSignal | 
       await response.discard()
     })
   } catch (error) {
-    const refusal = refusalOf(error)
+    const refusal = refusalBehind(error)
     if (refusal === undefined || !isMissing(refusal)) throw error
   }
 }

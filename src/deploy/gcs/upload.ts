@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
+import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
 import { readPieces } from '../s3/body.ts'
-import { refusalOf } from '../s3/refusal.ts'
 import type { NewObject, PutOptions } from '../store.ts'
 import type { GcsCalls } from './calls.ts'
 import { chunksOf } from './chunks.ts'
@@ -34,7 +34,7 @@ export async function putLarge(calls: GcsCalls, object: NewFile, options: Upload
         return await sendFile(calls, object, { ...options, call, session })
       } catch (error) {
         await endSession(calls, session)
-        const { status = 0, foreign } = refusalOf(error) ?? {}
+        const { status = 0, foreign } = refusalBehind(error) ?? {}
         const isLost = (status === 404 || status === 410) && foreign === undefined
         if (!isLost || begun === MOST_SESSIONS) throw error
       }

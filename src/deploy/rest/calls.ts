@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
-import { isRegistrishError, RegistrishError, throwIfAborted } from '../../errors.ts'
+import { isRegistrishError, throwIfAborted } from '../../errors.ts'
 import { createHttpClient, type HttpRequest, type HttpResponse } from '../../http/client.ts'
 import type { Timeouts } from '../../http/network-error.ts'
 import type { Environment } from '../../http/proxy.ts'
-import { retryAfterOf } from '../../http/rate-limit.ts'
 import { createRetry, type Sleep } from '../../http/retry.ts'
 import type { OnProgress } from '../../progress.ts'
-import { type Refusal, Refused, refusalOf } from '../s3/refusal.ts'
+import { askedPause } from '../asked-pause.ts'
+import { type Refusal, Refused, refusalBehind } from '../refusal.ts'
 import { restError, type Words } from './errors.ts'
 
 /*
@@ -69,22 +69,21 @@ export interface RestCalls {
 
 /** Repetitions after the first try: a store that fails one request in three is got through. */
 const TIMES = 7
-/** Longest pause that a store may ask for, in ms. */
-const LONGEST_WAIT = 60_000
 /** An answer may be long in coming: after the last bytes of a large object it is put together. */
 const TIMEOUTS: Timeouts = { connect: 15_000, header: 300_000, stall: 60_000 }
 /** Statuses that another try may mend (RFC 9110 §15; RFC 6585 for 429). */
 const PASSING = new Set([408, 429, 500, 502, 503, 504])
+/** Who asks is not known, or not any more. */
+const UNKNOWN = 401
 
 /** Opens the {@link RestCalls} of a store; nothing is sent. */
 export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls {
   const { words } = dialect
   const http = openHttp(options)
   const retry = createRetry({ times: TIMES, ...pick(options) })
-  let offset = 0
-  let isRenewing = false
+  const learnt: Learnt = { offset: 0, isRefused: false }
   // What HTTP tells is cut to the second: within one the clocks are the same.
-  const now = (): number => Date.now() + (Math.abs(offset) <= 1000 ? 0 : offset)
+  const now = (): number => Date.now() + (Math.abs(learnt.offset) <= 1000 ? 0 : learnt.offset)
   return {
     words,
     now,
@@ -93,7 +92,7 @@ export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls
       // A signal is shared by as many requests as run at once: that is no leak that Node has to warn of.
       if (signal !== undefined) setMaxListeners(0, signal)
       let tried = 0
-      let isRenewed = false
+      let mayRenew = dialect.renewable
       return retry.run({
         what: words.title,
         ...(signal === undefined ? {} : { signal }),
@@ -104,38 +103,64 @@ export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls
           } catch (error) {
             throwIfAborted(signal)
             const failed = restError(error, doing, words)
-            const refusal = refusalOf(error)
-            // An error of ours is final, but for what broke on the way, which is for the loop to judge.
-            if (refusal === undefined || isRegistrishError(error)) throw failed
-            if (refusal.status === 401 && dialect.renewable && !isRenewed) {
-              isRenewed = true
-              isRenewing = true
-              return { failed, delay: 0 }
-            }
-            if (!PASSING.has(refusal.status)) throw failed
-            return { failed, ...delayOf(refusal, failed, now()) }
+            const refusal = passingOf(error, mayRenew)
+            if (refusal === undefined) throw failed
+            if (refusal.status !== UNKNOWN) return { failed, ...askedPause(refusal, failed, now()) }
+            mayRenew = false
+            learnt.isRefused = true
+            return { failed, delay: 0 }
           } finally {
             tried += 1
           }
         },
       })
     },
-    async send({ url, accept = [], anonymous = false, headers, signal, ...request }) {
-      const renew = isRenewing
-      isRenewing = false
-      const identity = anonymous ? {} : await dialect.authorize(renew)
-      const response = await http.request(url, {
-        ...request,
-        headers: { ...identity, ...headers },
-        follow: false,
-        ...(signal === undefined ? {} : { signal }),
-      })
-      const date = Date.parse(response.header('date') ?? '')
-      if (!Number.isNaN(date)) offset = date - Date.now()
-      if (response.status < 300 || accept.includes(response.status)) return response
-      throw new Refused(await dialect.readRefusal(response))
-    },
+    send: async request => sendOnce(request, { dialect, http, learnt }),
   }
+}
+
+/** What answers have told. */
+interface Learnt {
+  /** Milliseconds by which the store's clock is ahead. */
+  offset: number
+  /** Whether the credentials were refused, and nobody has asked for others since. */
+  isRefused: boolean
+}
+
+/** The refusal after which another try may help. An error of ours is final, but for what broke on the way, which is for the loop to judge. */
+function passingOf(error: unknown, mayRenew: boolean): Refusal | undefined {
+  const refusal = isRegistrishError(error) ? undefined : refusalBehind(error)
+  const isPassing = refusal !== undefined && (PASSING.has(refusal.status) || (refusal.status === UNKNOWN && mayRenew))
+  return isPassing ? refusal : undefined
+}
+
+interface Sending {
+  readonly dialect: Dialect
+  readonly http: ReturnType<typeof createHttpClient>
+  readonly learnt: Learnt
+}
+
+async function sendOnce(
+  { url, accept = [], anonymous = false, headers, signal, ...request }: RestRequest,
+  { dialect, http, learnt }: Sending,
+): Promise<HttpResponse> {
+  const identity = anonymous ? {} : await identify(dialect, learnt)
+  const response = await http.request(url, {
+    ...request,
+    headers: { ...identity, ...headers },
+    follow: false,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  const date = Date.parse(response.header('date') ?? '')
+  if (!Number.isNaN(date)) learnt.offset = date - Date.now()
+  if (response.status < 300 || accept.includes(response.status)) return response
+  throw new Refused(await dialect.readRefusal(response))
+}
+
+async function identify(dialect: Dialect, learnt: Learnt): Promise<Readonly<Record<string, string>>> {
+  const renew = learnt.isRefused
+  learnt.isRefused = false
+  return dialect.authorize(renew)
 }
 
 function openHttp({ caFile, env, timeouts = TIMEOUTS }: RestOptions): ReturnType<typeof createHttpClient> {
@@ -151,16 +176,4 @@ function openHttp({ caFile, env, timeouts = TIMEOUTS }: RestOptions): ReturnType
 
 function pick({ onProgress, sleep }: RestOptions): Pick<RestOptions, 'onProgress' | 'sleep'> {
   return { ...(onProgress === undefined ? {} : { onProgress }), ...(sleep === undefined ? {} : { sleep }) }
-}
-
-function delayOf({ retryAfter }: Refusal, failed: RegistrishError, now: number): { readonly delay?: number } {
-  const delay = retryAfter === undefined ? undefined : retryAfterOf({ header: () => retryAfter }, now)
-  if (delay === undefined) return {}
-  if (delay <= LONGEST_WAIT) return { delay }
-  throw new RegistrishError('rate-limited', failed.message, {
-    side: 'target',
-    hint: 'run the same command again later: what was sent is not sent again',
-    cause: failed.cause,
-    retryAt: Date.now() + delay,
-  })
 }

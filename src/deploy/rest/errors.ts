@@ -1,7 +1,7 @@
 import { type ErrorCode, isRegistrishError, messageOf, RegistrishError } from '../../errors.ts'
 import { isTransient } from '../../http/network-error.ts'
 import { describeStatus } from '../../http/status.ts'
-import { type Refusal, refusalOf } from '../s3/refusal.ts'
+import { type Refusal, refusalBehind } from '../refusal.ts'
 
 /** What a refusal means to the user. */
 export interface Meaning {
@@ -24,7 +24,7 @@ export interface Words {
 /** Translates whatever a request to a store failed with into a {@link RegistrishError} of side `target`; what is about the source stays so. `doing`: as after "cannot". */
 export function restError(error: unknown, doing: string, words: Words): RegistrishError {
   if (isRegistrishError(error)) return isNetwork(error) ? unreachable(error, doing, words) : error
-  const refusal = refusalOf(error)
+  const refusal = refusalBehind(error)
   if (refusal === undefined) return strangeAnswer(doing, words, messageOf(error), error)
   const { code, hint, text = said(refusal) } = words.explain(refusal) ?? byStatus(refusal, words)
   return new RegistrishError(code, `cannot ${doing} in ${words.title}: ${text}`, {

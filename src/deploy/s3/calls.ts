@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events'
-import { RegistrishError, throwIfAborted } from '../../errors.ts'
+import { throwIfAborted } from '../../errors.ts'
 import type { HttpResponse } from '../../http/client.ts'
-import { retryAfterOf } from '../../http/rate-limit.ts'
 import { createRetry, type Retry, type RetryOptions } from '../../http/retry.ts'
+import { askedPause } from '../asked-pause.ts'
+import { type Refusal, Refused } from '../refusal.ts'
 import { openS3Client, type S3Connection, type SmallRequest } from './client.ts'
 import { type About, storeError } from './errors.ts'
 import type { S3Place } from './place.ts'
-import { parseRefusal, type Refusal, Refused, refusalOf } from './refusal.ts'
+import { parseRefusal, refusalOf } from './refusal.ts'
 import type { Transport } from './transport.ts'
 
 /** What one request is about. */
@@ -27,8 +28,6 @@ export interface S3Calls {
 
 /** Repetitions after the first try: a store that fails one request in three is got through. */
 const TIMES = 7
-/** Longest pause that a store may ask for, in ms. */
-const LONGEST_WAIT = 60_000
 /** Largest error that is read, in bytes. */
 const LARGEST_ERROR = 65_536
 
@@ -60,7 +59,7 @@ export async function openS3Calls(place: S3Place, transport: Transport, options:
             if (refusal === undefined) throw failed
             if (await mend(refusal, { connection, transport, mended })) return { failed, delay: 0 }
             if (!isPassing(refusal)) throw failed
-            return { failed, ...delayOf(refusal, failed, transport.now()) }
+            return { failed, ...askedPause(refusal, failed, transport.now()) }
           }
         },
       })
@@ -126,15 +125,3 @@ const CODES = new Set([
   'ThrottlingException',
   'RequestThrottled',
 ])
-
-function delayOf({ retryAfter }: Refusal, failed: RegistrishError, now: number): { readonly delay?: number } {
-  const delay = retryAfter === undefined ? undefined : retryAfterOf({ header: () => retryAfter }, now)
-  if (delay === undefined) return {}
-  if (delay <= LONGEST_WAIT) return { delay }
-  throw new RegistrishError('rate-limited', failed.message, {
-    side: 'target',
-    hint: 'run the same command again later: what was sent is not sent again',
-    cause: failed.cause,
-    retryAt: Date.now() + delay,
-  })
-}

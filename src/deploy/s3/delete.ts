@@ -2,9 +2,10 @@ import pLimit from 'p-limit'
 import { RegistrishError } from '../../errors.ts'
 import { plain } from '../../oci/digest.ts'
 import type { CallOptions } from '../../oci/source.ts'
+import { Refused } from '../refusal.ts'
 import type { Call, S3Calls } from './calls.ts'
 import { EMPTY_SHA256 } from './list.ts'
-import { Refused, refusalOf } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
 
 /** Most keys of one request (AWS S3, DeleteObjects). */
 const MOST_KEYS = 1000

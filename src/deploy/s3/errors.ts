@@ -1,7 +1,8 @@
 import { type ErrorCode, isRegistrishError, messageOf, RegistrishError } from '../../errors.ts'
 import { isTransient } from '../../http/network-error.ts'
 import { describeStatus } from '../../http/status.ts'
-import { type Refusal, refusalOf } from './refusal.ts'
+import type { Refusal } from '../refusal.ts'
+import { refusalOf } from './refusal.ts'
 
 /** What a request was about, for messages. */
 export interface About {

@@ -1,11 +1,12 @@
 import type { HttpResponse } from '../../http/client.ts'
 import type { CallOptions } from '../../oci/source.ts'
+import { Refused } from '../refusal.ts'
 import type { StoredContent, StoredHead } from '../store.ts'
 import type { Call, S3Calls } from './calls.ts'
 import { strangeAnswer } from './errors.ts'
 import { EMPTY_SHA256 } from './list.ts'
 import { bareEtag } from './list-xml.ts'
-import { Refused, refusalOf } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
 
 /** An object's headers; undefined where there is none. */
 export async function headObject(

@@ -1,40 +1,17 @@
 import { isRecord } from '../../oci/descriptor.ts'
 import { plain } from '../../oci/digest.ts'
-
-/** An answer that is a refusal, in S3's words (AWS S3 API, "Error responses"). */
-export interface Refusal {
-  readonly status: number
-  /** `NoSuchKey`…; what the SDK makes up where a store says none; empty where it is not S3 that spoke. */
-  readonly code: string
-  /** The store's message, fit to be printed. */
-  readonly text: string
-  readonly retryAfter?: string
-  /** The region that the store wants to be spoken to in. */
-  readonly region?: string
-  /** Its Content-Type, where it is not S3 that spoke. */
-  readonly foreign?: string
-}
-
-/** A request that was refused, as our own small path throws it; the SDK throws errors of its own. */
-export class Refused extends Error {
-  readonly refusal: Refusal
-
-  constructor(refusal: Refusal) {
-    super(`${refusal.status} ${refusal.code}`)
-    this.name = 'Refused'
-    this.refusal = refusal
-  }
-}
+import { type Refusal, refusalBehind } from '../refusal.ts'
 
 /** The refusal behind an error, of the small path or the SDK, or as the `cause` of ours; undefined for all others. */
 export function refusalOf(error: unknown): Refusal | undefined {
-  if (error instanceof Refused) return error.refusal
-  if (!(error instanceof Error)) return undefined
-  const { $metadata: metadata, $response: response, Region: region } = error as SdkError
+  return refusalBehind(error, readSdkError)
+}
+
+function readSdkError(error: SdkError): Refusal | undefined {
+  const { $metadata: metadata, $response: response, Region: region } = error
   const status = isRecord(response) ? response['statusCode'] : metadata?.httpStatusCode
   // An answer that the SDK cannot read is no refusal.
-  const isRefused = typeof status === 'number' && status >= 300
-  if (!isRefused) return error.cause === undefined ? undefined : refusalOf(error.cause)
+  if (typeof status !== 'number' || status < 300) return undefined
   const headers = isRecord(response) && isRecord(response['headers']) ? response['headers'] : {}
   const [retryAfter, named] = [headers['retry-after'], regionIn(region) ?? regionIn(headers['x-amz-bucket-region'])]
   return {
@@ -57,7 +34,7 @@ interface SdkError extends Error {
   readonly Region?: unknown
 }
 
-/** Reads S3's XML of an error. */
+/** Reads S3's XML of an error (AWS S3 API, "Error responses"). */
 export function parseRefusal(
   xml: string,
   answer: { readonly status: number; readonly header: (name: string) => string | undefined },

@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { createHttpClient, type HttpClientOptions, type HttpRequest, type HttpResponse } from '../../http/client.ts'
 import { isRecord } from '../../oci/descriptor.ts'
 import { plain } from '../../oci/digest.ts'
-import { Refused, regionIn } from './refusal.ts'
+import { Refused } from '../refusal.ts'
+import { regionIn } from './refusal.ts'
 
 /** A request for a store, signed or to be: no redirect is followed, since a signature is good for one host alone. */
 export interface StoreRequest {

@@ -10,6 +10,8 @@ export interface SiteProgram {
   readonly folder: string
   /** Whether its standard output is for people, to be passed on. */
   readonly talks: boolean
+  /** What is to be done in the tree's root before it is run. */
+  prepare?(root: string): Promise<void>
   /** The arguments of its runs, one after the other. `site`: as the program knows it, undefined for the one that it was linked with. */
   runs(site: string | undefined): readonly (readonly string[])[]
   /** Where a site is seen, as far as its name says so: `my-site.netlify.app`. */

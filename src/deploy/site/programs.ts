@@ -1,4 +1,5 @@
 import { isRecord } from '../../oci/descriptor.ts'
+import { forgetManifests } from './firebase-cache.ts'
 import type { SiteProgram } from './program.ts'
 
 /** Of `netlify-cli`. What it publishes is hashed and only sent where it is new. */
@@ -32,12 +33,13 @@ const cloudflarePages: SiteProgram = {
   name: 'wrangler',
   install: 'install it: npm install wrangler@4',
   login: 'to log in: wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID',
-  folder: '',
+  // Not in the tree's root: functions/ of the folder that it is run in are published too.
+  folder: 'cloudflare-pages',
   talks: true,
   // Without a branch it publishes a preview where the folder is a checkout of another branch; main is what new projects publish from.
   runs: site => [
     [
-      ...['pages', 'deploy', 'cloudflare-pages/site', ...(site === undefined ? [] : ['--project-name', site])],
+      ...['pages', 'deploy', 'site', ...(site === undefined ? [] : ['--project-name', site])],
       ...['--branch', 'main', '--commit-dirty=true'],
     ],
   ],
@@ -55,6 +57,7 @@ const firebase: SiteProgram = {
   login: 'to log in: firebase login, or set GOOGLE_APPLICATION_CREDENTIALS',
   folder: '',
   talks: true,
+  prepare: forgetManifests,
   runs: site => [
     [
       ...['deploy', '--only', 'hosting', ...(site === undefined ? [] : ['--project', site])],

@@ -36,6 +36,7 @@ export async function publishSite(program: SiteProgram, options: PublishOptions)
   // Under the lock of those who write the site: a fetch that ends meanwhile must not change it while it is read.
   const lock = await acquireNamedLock(root, 'emit', signal === undefined ? {} : { signal })
   try {
+    await program.prepare?.(root)
     let output = ''
     for (const args of program.runs(site)) output = await run(file, { program, args }, options)
     return program.readUrl(output)

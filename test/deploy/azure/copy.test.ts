@@ -33,6 +33,13 @@ test('that fails in the end is none', async () => {
   expect(await store.copy?.('v2/a', TO)).toBe(false)
 })
 
+test('that is under way already is waited for: nothing else can be written there until it ends', async () => {
+  const fake = await startFakeAzure(copies(['pending', 'success'], { status: 409, code: 'PendingCopyOperation' }))
+  const { store } = await openOn(fake)
+  expect(await store.copy?.('v2/a', TO)).toBe(true)
+  expect(fake.log()).toEqual(['HEAD blob', 'PUT copy', 'HEAD blob', 'HEAD blob'])
+})
+
 test('gets other headers after it', async () => {
   const fake = await startFakeAzure(copies(['success']))
   const { store } = await openOn(fake)
@@ -47,7 +54,7 @@ test('gets other headers after it', async () => {
 test.each<[number, string]>([
   [403, 'AuthorizationFailure'],
   [404, 'CannotVerifyCopySource'],
-  [409, 'PendingCopyOperation'],
+  [409, 'LeaseAlreadyPresent'],
   [412, 'SourceConditionNotMet'],
   [400, 'InvalidHeaderValue'],
   [501, 'NotImplemented'],

@@ -44,6 +44,14 @@ describe('are found as az names them', () => {
     expect(await findAccess(PLACE, env, loadLogin)).toEqual({ credentials, endpoint })
   })
 
+  test('a token is not sent where anyone could read it', async () => {
+    const place = { ...PLACE, endpoint: 'http://blobs.example:10000/registry' }
+    const token = findAccess(place, { AZURE_STORAGE_SAS_TOKEN: 'sv=1&sig=secret' }, loadLogin)
+    await expect(token).rejects.toMatchObject({ code: 'usage', message: expect.not.stringContaining('secret') })
+    await expect(findAccess(place, {}, loadLogin)).rejects.toMatchObject({ code: 'usage' })
+    expect(await findAccess(place, { AZURE_STORAGE_KEY: KEY }, loadLogin)).toMatchObject({ endpoint: place.endpoint })
+  })
+
   test('the endpoint of the command counts most', async () => {
     const place = { ...PLACE, endpoint: 'https://elsewhere.test' }
     const found = await findAccess(place, { AZURE_STORAGE_CONNECTION_STRING: connection }, loadLogin)

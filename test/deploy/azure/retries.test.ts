@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { keysOf, made } from '../../contract/object-store-support.ts'
-import { blob, listing, openOn, type Said, startFakeAzure, WRITTEN } from './support.ts'
+import { blob, KEY, listing, openOn, type Said, startFakeAzure, WRITTEN } from './support.ts'
 
 const passing: readonly (readonly [string, Said])[] = [
   ['503 ServerBusy', { status: 503, code: 'ServerBusy' }],
@@ -100,15 +100,15 @@ test('the clock is the service’s', async () => {
 
 test('a proxy of the environment is used', async () => {
   const proxy = await startFakeAzure(() => blob())
-  const env = { AZURE_STORAGE_SAS_TOKEN: 'sig=x', HTTP_PROXY: proxy.origin }
+  const env = { AZURE_STORAGE_KEY: KEY, HTTP_PROXY: proxy.origin }
   const { store } = await openOn({ endpoint: 'http://blob.test/registry' }, { env })
   expect(await store.head('v2/a')).toMatchObject({ etag: '0x1' })
-  expect(proxy.asked[0]?.target).toBe('http://blob.test/registry/%24web/v2/a?sig=x')
+  expect(proxy.asked[0]?.target).toBe('http://blob.test/registry/%24web/v2/a')
 })
 
 test('a proxy that is none is told, one that is not there by its name', async () => {
   const endpoint = 'http://blob.test/registry'
-  const env = { AZURE_STORAGE_SAS_TOKEN: 'sig=x', HTTP_PROXY: '::none' }
+  const env = { AZURE_STORAGE_KEY: KEY, HTTP_PROXY: '::none' }
   const { store: misled } = await openOn({ endpoint }, { env })
   await expect(misled.head('v2/a')).rejects.toMatchObject({ code: 'usage' })
   const { store } = await openOn({ endpoint }, { env: { ...env, HTTP_PROXY: 'http://127.0.0.1:1' } })

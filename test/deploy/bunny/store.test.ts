@@ -54,6 +54,15 @@ test('a write under a condition is refused before it is sent', async () => {
   expect(server.log).toEqual([])
 })
 
+test.each(['v2/index.html', 'v2/index.html/manifests/latest', 'v2//a', 'v2/../a', 'v2/a/'])(
+  '%s is no file of a zone, which is said before anything is sent',
+  async key => {
+    const { store, server } = await startStore()
+    await expectCode(store.put(made(key, key.endsWith('/') ? '' : 'a')), 'limit', 'target')
+    expect(server.log).toEqual([])
+  },
+)
+
 test('a folder is never deleted, whatever is asked for', async () => {
   const { store, server } = await startStore()
   await store.put(made('v2/', ''))
@@ -110,6 +119,9 @@ test('a page for people is not taken for the zone', async () => {
   const { store, server } = await startStore()
   server.faults.push({ kind: 'page' })
   await expectCode(store.head('v2/a'), 'bad-answer', 'target')
+  await store.put(made('v2/a', 'a'))
+  server.faults.push({ kind: 'page', status: 404 })
+  await expectCode(keysOf(store, 'v2/'), 'bad-answer', 'target')
 })
 
 test('waits as long as it is asked to', async () => {

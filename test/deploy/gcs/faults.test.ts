@@ -73,6 +73,19 @@ test('an upload whose last answer was lost is known to have happened by its sess
   expect(openUploads(server.bucket)).toBe(0)
 })
 
+test('a session that has all bytes and not yet the object is asked again', async () => {
+  const { store, server } = await startStore()
+  const bytes = bytesOf(2 * CHUNK + 1)
+  let chunks = 0
+  const onBytes = (): void => {
+    chunks += 1
+    if (chunks === 2) server.faults.push({ kind: 'unfinished', operation: 'chunk' })
+  }
+  const etag = await store.put(await madeFile('v2/a', bytes), { onBytes })
+  expect(etag).toBe((await store.head('v2/a'))?.etag)
+  expect(server.ranges.at(-1)).toBe(`bytes */${bytes.length}`)
+})
+
 test.each([
   ['nothing', 0, 0],
   ['a part that is kept', 300 * 1024, 256 * 1024],

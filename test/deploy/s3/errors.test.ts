@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { type Refusal, Refused } from '../../../src/deploy/refusal.ts'
 import { storeError } from '../../../src/deploy/s3/errors.ts'
-import { parseRefusal, type Refusal, Refused, refusalOf } from '../../../src/deploy/s3/refusal.ts'
+import { parseRefusal, refusalOf } from '../../../src/deploy/s3/refusal.ts'
 import { type ErrorCode, RegistrishError } from '../../../src/errors.ts'
 
 const ABOUT = { bucket: 'bucket', doing: 'write v2/a', action: 's3:PutObject' }

@@ -1,5 +1,5 @@
-import { chmod, mkdir, realpath, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readFile, realpath, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { programOf } from '../../../src/deploy/site/programs.ts'
 import { type PublishOptions, publishSite } from '../../../src/deploy/site/publish.ts'
@@ -15,11 +15,11 @@ let options: PublishOptions & { readonly env: Readonly<Record<string, string>> }
 beforeEach(async () => {
   root = await realpath(await makeTemporaryFolder())
   bin = join(root, 'bin')
-  await mkdir(join(root, 'vercel'))
+  for (const folder of ['vercel', 'cloudflare-pages']) await mkdir(join(root, folder))
   options = { root, cwd: root, env: { PATH: bin, SECRET: 'kept' } }
 })
 
-const PAGES = ['pages', 'deploy', 'cloudflare-pages/site']
+const PAGES = ['pages', 'deploy', 'site']
 
 describe('each host is published by its program', () => {
   test.each([
@@ -58,7 +58,7 @@ describe('each host is published by its program', () => {
     const seen = await readRuns(bin, program)
     expect(seen.map(({ args }) => args)).toEqual(runs)
     for (const { cwd, env } of seen) {
-      expect(cwd).toBe(host === 'vercel' ? join(root, 'vercel') : root)
+      expect(cwd).toBe(join(root, { vercel: 'vercel', 'cloudflare-pages': 'cloudflare-pages' }[host] ?? ''))
       expect(env).toMatchObject({ SECRET: 'kept', NO_COLOR: '1' })
     }
   })
@@ -67,11 +67,27 @@ describe('each host is published by its program', () => {
     for (const host of ['netlify', 'cloudflare-pages', 'firebase', 'vercel']) {
       const { folder = '' } = EMITTERS.find(({ name }) => name === host)?.site ?? {}
       expect(folder.split('/')[0]).toBe(host)
-      const words = programOf(host).runs('x').flat()
-      if (host === 'netlify' || host === 'cloudflare-pages') expect(words).toContain(folder)
-      else expect(programOf(host).folder === '' ? words.join(' ') : programOf(host).folder).toContain(host)
+      const program = programOf(host)
+      const words = program.runs('x').flat()
+      if (host === 'netlify') expect(words).toContain(folder)
+      else if (host === 'cloudflare-pages') expect(words.map(word => `${program.folder}/${word}`)).toContain(folder)
+      else expect(program.folder === '' ? words.join(' ') : program.folder).toContain(host)
     }
   })
+})
+
+test('firebase hashes manifests anew, whose dates may be those of the manifests before', async () => {
+  const lines = ['v2/app/blobs/sha256:a,1,x', 'v2/app/manifests/latest,1,y', '404.html,1,z', '']
+  const caches = ['firebase/.firebase/hosting.c2l0ZQ.cache', '.firebase/hosting.cHVibGlj.cache']
+  for (const cache of caches) {
+    await mkdir(join(root, dirname(cache)), { recursive: true })
+    await writeFile(join(root, cache), lines.join('\n'))
+  }
+  await writeFile(join(root, '.firebase', 'else'), 'v2/app/manifests/latest')
+  await programOf('firebase').prepare?.(root)
+  for (const cache of caches)
+    expect((await readFile(join(root, cache), 'utf8')).split('\n')).toEqual(lines.filter(line => !/latest/.test(line)))
+  expect(await readFile(join(root, '.firebase', 'else'), 'utf8')).toBe('v2/app/manifests/latest')
 })
 
 describe('where a site is seen', () => {
