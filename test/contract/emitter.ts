@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { EmitProblem, Emitter } from '../../src/emit/emitter.ts'
+import type { Emitter } from '../../src/emit/emitter.ts'
 import { formatMarker } from '../../src/emit/marker.ts'
 import { isRegistrishError } from '../../src/errors.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Route, RouteTable } from '../../src/tree/route.ts'
-import { route, routeTable, textOf } from './emitter-routes.ts'
+import { emittedFiles, problemsOf, route, routeTable } from './emitter-routes.ts'
 
 /** What breaks out of a quoted string, a line, a path or a shell word, somewhere. */
 const INJECTIONS = [
@@ -31,9 +31,9 @@ export function emitterContract(emitter: Emitter): void {
     const defaults = Object.fromEntries(emitter.options.map(option => [option.name, option.default]))
 
     test('the same table gives the same bytes', async () => {
-      const first = await print(emitter, sampleTable())
+      const first = await emittedFiles(emitter, sampleTable())
       expect(first.size).toBeGreaterThan(0)
-      expect(await print(emitter, sampleTable())).toEqual(first)
+      expect(await emittedFiles(emitter, sampleTable())).toEqual(first)
     })
 
     test('the files have different paths below the root, and the marker is the last of them', async () => {
@@ -60,16 +60,16 @@ export function emitterContract(emitter: Emitter): void {
         const value = parsedOrUndefined(() => option.parse(text))
         if (value === undefined) continue
         expect(value).not.toMatch(/[\n\r\0]/)
-        await expect(print(emitter, sampleTable(), { ...defaults, [option.name]: value })).resolves.toBeDefined()
+        await expect(emittedFiles(emitter, sampleTable(), { ...defaults, [option.name]: value })).resolves.toBeDefined()
       }
     })
 
     test('a table that follows the grammars has no problem', async () => {
-      expect(await problems(emitter, sampleTable())).toEqual([])
+      expect(await problemsOf(emitter, sampleRoutes())).toEqual([])
     })
 
     test.for(Object.entries(BROKEN))('refuses %s', async ([, broken]) => {
-      const found = await problems(emitter, routeTable([...sampleRoutes(), broken]))
+      const found = await problemsOf(emitter, [...sampleRoutes(), broken])
       expect(found).toEqual([expect.objectContaining({ level: 'refuse', code: 'name-invalid' })])
       expect(found[0]?.text).not.toMatch(/[\n\r]/)
     })
@@ -77,7 +77,7 @@ export function emitterContract(emitter: Emitter): void {
     if (emitter.farm !== undefined) {
       const { farm } = emitter
       test('the files do not depend on the content, which the links say', async () => {
-        expect(await print(emitter, sampleTable())).toEqual(await print(emitter, routeTable([])))
+        expect(await emittedFiles(emitter, sampleTable())).toEqual(await emittedFiles(emitter, routeTable([])))
       })
 
       test('links of a repository stand in its own folder, symbolic ones after what they point to', () => {
@@ -139,22 +139,6 @@ function sampleRoutes(): readonly Route[] {
 
 function sampleTable(): RouteTable {
   return routeTable(sampleRoutes())
-}
-
-async function print(
-  emitter: Emitter,
-  table: RouteTable,
-  options: Readonly<Record<string, string>> = {},
-): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>()
-  for await (const { path, chunks } of emitter.emit(table, options)) files.set(path, await textOf(chunks))
-  return files
-}
-
-async function problems(emitter: Emitter, table: RouteTable): Promise<readonly EmitProblem[]> {
-  const found: EmitProblem[] = []
-  for await (const problem of emitter.check(table, {})) found.push(problem)
-  return found
 }
 
 function parsedOrUndefined(parse: () => string): string | undefined {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { bytesOf, madeFile, read as readAll } from '../contract/object-store-support.ts'
 import { type ServingTree, writeServingTree } from '../contract/serving-fixture.ts'
+import { describeWebsite } from '../contract/website.ts'
 import { type Graph, makeArtifact, makeImage, makeIndex, withReferrers } from '../support/made-images.ts'
 import { type MadeLayer, makeLayer } from '../support/made-layers.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
@@ -15,8 +16,6 @@ import { listBucket } from './support/object-store-listing.ts'
 import { done, registrish } from './support/registrish.ts'
 import type { RunResult } from './support/run.ts'
 import { describeWith } from './support/suites.ts'
-
-const NOWHERE = `sha256:${'0'.repeat(64)}`
 
 /** The flags that name the website of an account. */
 function flagsOf({ account, endpoint }: Azurite): readonly string[] {
@@ -83,32 +82,15 @@ describeWith(['azurite-blob'], 'azurite and a website like that of Azure', () =>
     expect(part.body.equals(bytes.subarray(3, 10))).toBe(true)
   })
 
-  test('documents name what is there, and the version check is answered', async () => {
-    const json = async (path: string): Promise<unknown> => JSON.parse((await website.ask(path)).body.toString())
+  test('the version check is answered with JSON', async () => {
     for (const path of ['/v2/', '/v2/index.json']) {
-      expect(await json(path)).toEqual({})
-      expect((await website.ask(path)).header('content-type')).toBe('application/json')
-    }
-    expect(await json('/v2/_catalog')).toEqual({ repositories: [...tree.tags.keys()].sort() })
-    for (const [name, tags] of tree.tags) expect(await json(`/v2/${name}/tags/list`)).toEqual({ name, tags })
-    for (const { repository, subject, fallbackTag, descriptors } of tree.referrers) {
-      for (const path of [`referrers/${subject}`, `manifests/${fallbackTag}`]) {
-        const answer = await website.ask(`/v2/${repository}/${path}`)
-        expect(answer.header('content-type')).toBe('application/vnd.oci.image.index.v1+json')
-        expect(JSON.parse(answer.body.toString()).manifests).toEqual(expect.arrayContaining([...descriptors]))
-      }
+      const { body, header } = await website.ask(path)
+      expect(JSON.parse(body.toString())).toEqual({})
+      expect(header('content-type')).toBe('application/json')
     }
   })
 
-  test('what is not there is 404 with an error of the distribution API', async () => {
-    const absent = ['/v2/app/manifests/nothing', `/v2/app/blobs/${NOWHERE}`, '/v2/nobody/tags/list']
-    for (const path of [...absent, ...tree.hidden]) {
-      const { status, body, header } = await website.ask(path)
-      expect(status, path).toBe(404)
-      expect(header('content-type'), path).toBe('application/json')
-      expect(JSON.parse(body.toString()), path).toMatchObject({ errors: [{ code: 'MANIFEST_UNKNOWN' }] })
-    }
-  })
+  describeWebsite(() => ({ tree, ask: website.ask }))
 
   test('a second deploy writes nothing', async () => {
     const bucket = bucketOf(azurite.service.getContainerClient('$web'), website)
