@@ -14,6 +14,7 @@ import {
   makeMultiPlatform,
   withReferrers,
 } from '../support/made-images.ts'
+import { answersRight } from '../support/right-answers.ts'
 import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts'
 import { writeLayout } from '../support/write-images.ts'
 
@@ -28,7 +29,8 @@ describe('the examples of the help', () => {
   let registry: TestRegistry
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'registrish-test-'))
-    registry = await startTestRegistry({ repositories: await makeRepositories() })
+    const repositories = await makeRepositories()
+    registry = await startTestRegistry({ repositories, hook: answersRight(Object.keys(repositories)) })
     await writeLayout(join(folder, 'work/layout'), { '1.0': await makeMultiPlatform() })
     await mkdir(join(folder, 'bin'))
     await writeFile(join(folder, 'bin/registrish'), `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`)

@@ -29,12 +29,24 @@ test.each(WITHOUT_HEADERS.map(host => [host.name, host] as const))(
       code: 'unsupported',
       side: 'target',
       message: expect.stringMatching(
-        /^\S.* cannot be told the Content-Type of a file.*send all 3 manifests as .*pull none of the tags \(4\); crane the 2 that name an image for one platform, with a warning$/,
+        /^\S.* cannot be told the Content-Type of a file.*send all 3 manifests as .*pull none of the tags \(4\); crane 2 that name an image for one platform, with a warning$/,
       ),
       hint: expect.stringContaining('--host cloudflare-pages or --host netlify'),
     })
   },
 )
+
+test('one of each is said as one', async () => {
+  const [host] = WITHOUT_HEADERS
+  if (host === undefined) throw new Error('no host')
+  const table = routeTable([
+    route('app', 'manifest', B, OCI_MANIFEST, B),
+    route('app', 'tag', 'latest', OCI_MANIFEST, B),
+  ])
+  await expect(refuseWithoutHeaders(host, table)).rejects.toThrow(
+    /would send its one manifest as .*; crane 1 that names an image/,
+  )
+})
 
 test('where all tags name several platforms crane cannot guess either', async () => {
   const [host] = WITHOUT_HEADERS
