@@ -16,12 +16,12 @@ export interface HostForm {
   readonly title: string
 }
 
-/** Refuses the trees that are measured: it takes 100,000 files at most. */
-const TOO_SMALL = 'cloudflare-pages'
+/** These refuse the trees that are measured: one takes 100,000 files at most, the other files of 2 GB. */
+const TOO_SMALL: readonly string[] = ['cloudflare-pages', 'firebase']
 
-/** Every host that takes as many files as are measured, in every form. */
+/** Every host that takes what is measured, in every form. */
 export function hostForms(): readonly HostForm[] {
-  return EMITTERS.filter(({ name }) => name !== TOO_SMALL).flatMap(emitter =>
+  return EMITTERS.filter(({ name }) => !TOO_SMALL.includes(name)).flatMap(emitter =>
     has(emitter, FORM.name)
       ? ['constant', 'map'].map(form => ({ emitter, form, title: `${emitter.name} --form ${form}` }))
       : [{ emitter, title: emitter.name }],
