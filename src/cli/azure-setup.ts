@@ -4,6 +4,7 @@ import { RegistrishError } from '../errors.ts'
 import { isOn } from './arguments.ts'
 import type { Arguments, RunContext } from './command.ts'
 import { EXIT } from './exit-code.ts'
+import { formatSteps } from './format-steps.ts'
 import { printDocument } from './print-document.ts'
 import { containerOf } from './targets/azure.ts'
 
@@ -47,13 +48,5 @@ export async function runAzureSetup(args: Arguments, context: RunContext): Promi
 function* formatPlan({ account, steps, deploy }: AzureSetupPlan): Generator<string> {
   yield `# Azure, for a new storage account ${account}. As its documentation says; not run by our tests but for the website with --apply, on azurite.`
   yield '# https://learn.microsoft.com/azure/storage/blobs/storage-blob-static-website'
-  for (const { why, command } of steps) {
-    yield ''
-    yield `# ${why}`
-    yield command
-  }
-  yield ''
-  yield '# Then:'
-  yield `#   ${deploy}`
-  yield '#   docker run HOST/alpine'
+  yield* formatSteps(steps, deploy, 'HOST')
 }

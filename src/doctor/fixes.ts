@@ -207,7 +207,7 @@ function fillIn(rule: string, { path, type, digest }: RuleValues): string {
 /** What to change where a check found trouble, on the host that was recognised or in general. */
 export function fixOf(check: CheckName, host: string | undefined, values: RuleValues = {}): string {
   const { always, on = {}, emitted } = FIXES[check]
-  const words = formatWords((host === undefined ? undefined : on[host]) ?? always, rule => fillIn(rule, values))
+  const words = fillIn(formatWords((host === undefined ? undefined : on[host]) ?? always), values)
   const ours = host === undefined || !emitted ? undefined : commandOf(host)
   return ours === undefined ? words : `${words} (${ours})`
 }
@@ -237,7 +237,7 @@ function types(always: string): Fix {
 function headerRules(name: string, value: string): Readonly<Record<string, Words>> {
   const inJson = `{ "source": "PATH", "headers": [{ "key": "${name}", "value": "${value}" }] }`
   return {
-    nginx: { text: 'in the server block', rule: `location = PATH { add_header ${name} "${value}" always; }` },
+    nginx: { text: 'in a "location = PATH"', rule: `add_header ${name} "${value}" always;` },
     apache: { text: 'in the site', rule: `<Location "PATH"> Header always set ${name} "${value}" </Location>` },
     caddy: { text: 'in the site', rule: `header PATH ${name} "${value}"` },
     lighttpd: {

@@ -2,9 +2,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RunContext } from '../../src/cli/command.ts'
-import { parseCommandLine } from '../../src/cli/parse.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { makeMultiPlatform } from '../support/made-images.ts'
+import { type Outcome, runCommand } from '../support/run-command.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { startTestRegistry } from '../support/test-registry.ts'
 import { writeTree } from '../support/write-images.ts'
@@ -136,30 +136,8 @@ describe('verify says what mends the tree', () => {
   })
 })
 
-interface Outcome {
-  readonly code: number
-  readonly printed: readonly string[]
-  readonly said: readonly string[]
-}
-
-/** Runs a command line in this process; `said` also keeps what was said before a failure. */
-async function run(
-  words: readonly string[],
-  said: string[] = [],
-  output: RunContext['output'] = 'text',
-): Promise<Outcome> {
-  const parsed = await parseCommandLine(words)
-  if (parsed.type !== 'command') throw new Error('no command')
-  const printed: string[] = []
-  const code = await parsed.command.run(parsed.args, {
-    signal: new AbortController().signal,
-    output,
-    onProgress: () => undefined,
-    print: line => printed.push(line),
-    say: line => said.push(line),
-    complain: line => said.push(line),
-  })
-  return { code, printed, said }
+function run(words: readonly string[], said: string[] = [], output: RunContext['output'] = 'text'): Promise<Outcome> {
+  return runCommand(words, { said, output })
 }
 
 async function serveImage(): Promise<Readonly<Record<'root' | 'host' | 'digest' | 'blob', string>>> {

@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RunContext } from '../../src/cli/command.ts'
-import { parseCommandLine } from '../../src/cli/parse.ts'
 import { CHECKS, CLIENTS, type DoctorReport } from '../../src/doctor/report.ts'
 import { fails, only } from '../support/registry-faults.ts'
 import { answersRight } from '../support/right-answers.ts'
+import { type Outcome, runCommand } from '../support/run-command.ts'
 import { type Hook, startTestRegistry } from '../support/test-registry.ts'
 import { makeWrongRegistryImages } from '../support/wrong-registry-images.ts'
 
@@ -123,20 +123,6 @@ async function start(...hooks: readonly Hook[]): Promise<string> {
   return registry.host
 }
 
-async function doctor(
-  words: readonly string[],
-  output: RunContext['output'] = 'text',
-): Promise<{ readonly code: number; readonly printed: readonly string[] }> {
-  const parsed = await parseCommandLine(['doctor', ...words])
-  if (parsed.type !== 'command') throw new Error('no command')
-  const printed: string[] = []
-  const code = await parsed.command.run(parsed.args, {
-    signal: new AbortController().signal,
-    output,
-    onProgress: () => undefined,
-    print: line => printed.push(line),
-    say: () => undefined,
-    complain: () => undefined,
-  })
-  return { code, printed }
+function doctor(words: readonly string[], output: RunContext['output'] = 'text'): Promise<Outcome> {
+  return runCommand(['doctor', ...words], { output })
 }

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RunContext } from '../../src/cli/command.ts'
-import { parseCommandLine } from '../../src/cli/parse.ts'
 import { PROVIDERS } from '../../src/deploy/s3/setup-plan.ts'
+import { type Outcome, runCommand } from '../support/run-command.ts'
 
 /* What `setup` prints; what it does to a bucket is in test/deploy and test/e2e. */
 
@@ -109,20 +109,6 @@ function setVariable(name: string, value: string): void {
   })
 }
 
-async function setup(
-  words: readonly string[],
-  output: RunContext['output'] = 'text',
-): Promise<{ readonly code: number; readonly printed: readonly string[] }> {
-  const parsed = await parseCommandLine(['setup', ...words])
-  if (parsed.type !== 'command') throw new Error('no command')
-  const printed: string[] = []
-  const code = await parsed.command.run(parsed.args, {
-    signal: new AbortController().signal,
-    output,
-    onProgress: () => undefined,
-    print: line => printed.push(line),
-    say: () => undefined,
-    complain: () => undefined,
-  })
-  return { code, printed }
+function setup(words: readonly string[], output: RunContext['output'] = 'text'): Promise<Outcome> {
+  return runCommand(['setup', ...words], { output })
 }

@@ -7,6 +7,7 @@ import { isOn, textOf } from '../arguments.ts'
 import { runAzureSetup } from '../azure-setup.ts'
 import type { Arguments, Command, RunContext } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
+import { formatSteps } from '../format-steps.ts'
 import { printDocument } from '../print-document.ts'
 import { AZURE_FLAGS } from '../targets/azure.ts'
 import { gcs, gcsAsS3 } from '../targets/gcs.ts'
@@ -116,15 +117,7 @@ function* formatPlan({ title, documentation, proven, steps, deploy, host, notes 
   yield `# ${documentation}`
   if (steps.some(({ document }) => document !== undefined))
     yield '# Each command replaces what the bucket was told before; registrish setup --apply keeps it.'
-  for (const { why, command } of steps) {
-    yield ''
-    yield `# ${why}`
-    yield command
-  }
-  yield ''
-  yield '# Then:'
-  yield `#   ${deploy}`
-  yield `#   docker run ${host}/alpine`
+  yield* formatSteps(steps, deploy, host)
   if (notes.length > 0) yield '# To be known:'
   for (const { text, unverified } of notes) yield `# - ${text}${unverified === true ? ' (unverified)' : ''}`
 }
