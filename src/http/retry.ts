@@ -42,12 +42,14 @@ const LONGEST_PAUSE = 30_000
 
 /**
  * Makes a {@link Retry} for one host. A refused connection is tried again only once that host has answered, since before it is down or misspelt. A host that
- * was out of order through all tries is asked once at a time until it answers well again, so that tries do not multiply with those of a caller who goes on.
+ * was out of order through all tries is asked once at a time until it answers well again, and for what it was out of order, until it answers well to that: tries do
+ * not multiply with those of a caller who goes on.
  */
 export function createRetry(options: RetryOptions = {}): Retry {
   const { times = 3, onProgress, random = Math.random, sleep = pause } = options
   let known = false
   let isLost = false
+  const lost = new Set<string>()
   return {
     async run({ what, attempt, signal, onlyAnswers = false }) {
       for (let tried = 0; ; tried += 1) {
@@ -55,13 +57,17 @@ export function createRetry(options: RetryOptions = {}): Retry {
         if ('value' in outcome) {
           known = true
           isLost = false
+          lost.delete(what)
           return outcome.value
         }
         const { failed } = outcome
         const again = !outcome.thrown || (!onlyAnswers && isTransient(failed, known))
         if (!outcome.thrown) known = true
-        if (!again || tried >= (isLost ? 0 : times)) {
-          isLost ||= !outcome.thrown
+        if (!again || tried >= (isLost || lost.has(what) ? 0 : times)) {
+          if (!outcome.thrown) {
+            isLost = true
+            lost.add(what)
+          }
           throw failed
         }
         const wait = outcome.delay ?? Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** tried) * (1 - random() / 2)

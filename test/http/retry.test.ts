@@ -107,6 +107,27 @@ describe('what fails is tried again', () => {
     expect(await ask()).toBe(3)
   })
 
+  test('once only for what failed through all tries, also where the host answers well to all else', async () => {
+    const retry = createRetry({ times: 2, sleep: async () => {} })
+    let tries = 0
+    const ask = async (what: string, isBusy: boolean): Promise<number> => {
+      tries = 0
+      const attempt = async (): Promise<{ readonly value: string } | ReturnType<ReturnType<typeof busy>>> => {
+        tries += 1
+        return isBusy ? busy()() : { value: 'done' }
+      }
+      await retry.run({ what, attempt }).catch(() => {})
+      return tries
+    }
+    expect(await ask('one', true)).toBe(3)
+    expect(await ask('other', false)).toBe(1)
+    expect(await ask('one', true)).toBe(1)
+    expect(await ask('other', false)).toBe(1)
+    expect(await ask('other', true)).toBe(3)
+    expect(await ask('one', false)).toBe(1)
+    expect(await ask('one', true)).toBe(3)
+  })
+
   test('with pauses of 30 s at most', async () => {
     const { pauses } = await run(Array(9).fill(busy()), { times: 9 })
     expect(Math.max(...pauses)).toBe(30_000)
