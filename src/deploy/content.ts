@@ -11,7 +11,7 @@ import { blobPath, manifestPath } from '../tree/layout.ts'
 import type { Route } from '../tree/route.ts'
 import { blobRoute, manifestRoutes } from '../tree/routes.ts'
 import { listRepositories, readBlobs } from '../tree/snapshot.ts'
-import type { NewObject, ObjectHead } from './store.ts'
+import type { NewObject, ObjectHead, StoredObject } from './store.ts'
 
 /** A file of the tree as an object of a store. */
 export interface WantedObject extends NewObject {
@@ -135,9 +135,9 @@ export function md5Of(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Whether an etag tells that an object has these bytes: stores whose etags are hashes tell their MD5 or their SHA-256. False says nothing: then the object has to be read. */
-export function isEtagOf(etag: string, bytes: Uint8Array): boolean {
-  return etag.length === SHA256_LENGTH ? etag === hexOf(digestOf(bytes)) : etag === md5Of(bytes)
+/** Whether a listing tells that an object has these bytes, by their MD5 or SHA-256. False says nothing: then the object has to be read. */
+export function isListedAs({ etag, md5 = etag }: StoredObject, bytes: Uint8Array): boolean {
+  return md5.length === SHA256_LENGTH ? md5 === hexOf(digestOf(bytes)) : md5 === md5Of(bytes)
 }
 
 /** Of a SHA-256 in hex. */

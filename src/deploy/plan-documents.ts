@@ -2,7 +2,7 @@ import { formatCatalog, formatTagsList } from '../tree/documents.ts'
 import { catalogPath, tagsListPath } from '../tree/layout.ts'
 import { documentRoute, tagsRoute } from '../tree/routes.ts'
 import { callOf } from './call-of.ts'
-import { headOf, isEtagOf, type LocalRepository, tagOf } from './content.ts'
+import { headOf, isListedAs, type LocalRepository, tagOf } from './content.ts'
 import { type DocumentSources, hasHeaders, isEqual, LARGEST_DOCUMENT, type StoreDocument } from './documents.ts'
 import { forEach } from './for-each.ts'
 import { listKeys, listStore, type StoreListing } from './listing.ts'
@@ -85,7 +85,7 @@ async function stateOf(
   const listed = listing.get(head.key)
   if (listed === undefined) return 'absent'
   if (listed.size !== expected.length) return 'other'
-  if (isEtagOf(listed.etag, expected)) {
+  if (isListedAs(listed, expected)) {
     if (!checkHeaders) return 'right'
     return hasHeaders(await store.head(head.key, callOf(signal)), head) ? 'right' : { etag: listed.etag }
   }

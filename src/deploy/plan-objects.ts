@@ -85,8 +85,8 @@ export async function planObjects(sources: ObjectSources): Promise<PlannedObject
 }
 
 /** Whether a listing tells that a tag names what it should; false says nothing. */
-function isSame({ etag }: StoredObject, { md5, digest }: WantedObject): boolean {
-  return etag === md5 || etag === hexOf(digest)
+function isSame({ etag, md5: sum = etag }: StoredObject, { md5, digest }: WantedObject): boolean {
+  return sum === md5 || sum === hexOf(digest)
 }
 
 function changed(object: WantedObject, listed: StoredObject | undefined): PlannedWrite {

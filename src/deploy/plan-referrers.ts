@@ -7,7 +7,7 @@ import { manifestPath } from '../tree/layout.ts'
 import { headersOf } from '../tree/route.ts'
 import { referrersRoute } from '../tree/routes.ts'
 import { callOf } from './call-of.ts'
-import { headOf, isEtagOf, type LocalRepository } from './content.ts'
+import { headOf, isListedAs, type LocalRepository } from './content.ts'
 import {
   type DocumentSources,
   documentObject,
@@ -100,7 +100,7 @@ async function look(
 ): Promise<StoredContent | undefined> {
   const listed = listing.get(head.key)
   if (listed === undefined) return undefined
-  const isLocal = listed.size === local.length && isEtagOf(listed.etag, local)
+  const isLocal = listed.size === local.length && isListedAs(listed, local)
   if (isLocal && !checkHeaders) return { ...listed, bytes: local }
   return store.get(head.key, { limit: LARGEST_DOCUMENT, ...callOf(signal) })
 }

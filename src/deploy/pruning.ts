@@ -13,7 +13,7 @@ import {
 } from '../tree/layout.ts'
 import { callOf } from './call-of.ts'
 import { CONSTANTS } from './constants.ts'
-import { isEtagOf, type LocalRepository, neededKeys } from './content.ts'
+import { isListedAs, type LocalRepository, neededKeys } from './content.ts'
 import type { Deletions } from './deletions.ts'
 import { LARGEST_DOCUMENT } from './documents.ts'
 import type { StoreListing } from './listing.ts'
@@ -127,7 +127,7 @@ async function rootsOf({
     for (const [tag, subject] of fallbacks) {
       const listed = listing.get(manifestPath(name, tag))
       const entries = referrers.get(subject) ?? []
-      if (listed === undefined || isEtagOf(listed.etag, formatReferrers(entries))) continue
+      if (listed === undefined || isListedAs(listed, formatReferrers(entries))) continue
       const found = await store.get(listed.key, { limit: LARGEST_DOCUMENT, ...callOf(signal) })
       if (found !== undefined && !isFallbackList(found.bytes, entries)) roots.push({ repository: name, tag })
     }

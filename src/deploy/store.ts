@@ -13,6 +13,8 @@ export interface StoredObject {
   readonly size: number
   /** Equal for equal objects of a key, another for any other; without quotes, else opaque. As a rule, but not for sure, the MD5 or SHA-256 of the bytes in hex. */
   readonly etag: string
+  /** MD5 of the bytes in hex, where a listing states it beside an etag that is no sum. */
+  readonly md5?: string
 }
 
 /** One answer of a listing. */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { keysOf, made, type OpenStore, pagesOf, type StoreTraits } from './object-store-support.ts'
 
@@ -36,10 +37,11 @@ export function listTests(open: OpenStore, { noKeyBelowKey = false }: StoreTrait
     const { store } = await fill(names)
     const objects = (await pagesOf(store.list(''))).flatMap(page => page.objects)
     expect(objects.map(({ key }) => key)).toEqual(names)
-    for (const { key, size, etag } of objects) {
+    for (const { key, size, etag, md5 } of objects) {
       expect(size).toBe(key.length)
       expect((await store.head(key))?.etag).toBe(etag)
       expect(etag).toMatch(/^[^"]+$/)
+      if (md5 !== undefined) expect(md5).toBe(hash('md5', key))
     }
     expect((await pagesOf(store.list(''))).flatMap(page => page.prefixes)).toEqual([])
   })

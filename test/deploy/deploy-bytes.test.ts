@@ -8,7 +8,15 @@ import { makeArtifact, makeImage, makeIndex, makeMultiPlatform, withReferrers } 
 import { makeBigLayer, makeBlob, makeForeignLayer, makeLayer } from '../support/made-layers.ts'
 import { createMemoryStore } from '../support/memory-store.ts'
 import { judgeStore } from './support/judge.ts'
-import { cloneStore, deployAndListen, makeFilledStore, makeTree, publishedOf, writtenKeys } from './support/trees.ts'
+import {
+  cloneStore,
+  deployAndListen,
+  makeFilledStore,
+  makeTree,
+  publishedOf,
+  readKeys,
+  writtenKeys,
+} from './support/trees.ts'
 
 vi.mock('node:timers/promises', async load => (await import('./support/quick-sleep.ts')).replaceSleep(await load()))
 vi.setConfig({ testTimeout: 120_000 })
@@ -229,6 +237,24 @@ describe('a store with opaque etags', () => {
     // A tag that moved to an image of the same size is seen.
     const [one, other] = [await makeImage({ seed: 'seed one' }), await makeImage({ seed: 'seed two' })]
     expect(one.root.size).toBe(other.root.size)
+    await deployTree(await makeTree({ same: { latest: one } }), store)
+    await deployTree(await makeTree({ same: { latest: other } }), store)
+    expect(store.text('v2/same/manifests/latest')).toBe(store.text(`v2/same/manifests/${other.root.digest}`))
+    judgeStore(store)
+  })
+
+  it('is not read where its listing states the MD5', async () => {
+    const image = await makeMultiPlatform()
+    const tree = await makeTree({
+      app: { latest: withReferrers(image, makeArtifact({ subject: image, payload: 'one' })) },
+    })
+    const store = createMemoryStore({ etags: 'beside' })
+    await deployTree(tree, store)
+    store.forget()
+    expect((await deployTree(tree, store)).plan.objects).toEqual([])
+    expect(readKeys(store)).toEqual(['.registrish/deletions.json', 'v2/_catalog'])
+    // A tag that moved to an image of the same size is seen, and written over what was listed.
+    const [one, other] = [await makeImage({ seed: 'seed one' }), await makeImage({ seed: 'seed two' })]
     await deployTree(await makeTree({ same: { latest: one } }), store)
     await deployTree(await makeTree({ same: { latest: other } }), store)
     expect(store.text('v2/same/manifests/latest')).toBe(store.text(`v2/same/manifests/${other.root.digest}`))

@@ -11,7 +11,7 @@ import type {
 import { abortedError, RegistrishError, throwIfAborted } from '../../src/errors.ts'
 import type { CallOptions } from '../../src/oci/source.ts'
 import { type Listing, listKeys } from './listed-keys.ts'
-import { checkBytes, type EtagOptions, etagOf, readBody } from './stored-bytes.ts'
+import { checkBytes, type EtagOptions, etagOf, readBody, sumOf } from './stored-bytes.ts'
 
 /*
  * A store of objects in memory, that remembers what it was asked for and can be held at any step. Consistent as S3 is: what was written is seen at once.
@@ -227,7 +227,7 @@ async function* list(
     const page = entries.slice(0, pageSize)
     yield {
       objects: page.flatMap(({ key, value }) =>
-        value === undefined ? [] : [{ key, size: value.size, etag: value.etag }],
+        value === undefined ? [] : [{ key, size: value.size, etag: value.etag, ...sumOf(value.bytes, state.options) }],
       ),
       prefixes: page.flatMap(({ key, value }) => (value === undefined ? [key] : [])),
     }

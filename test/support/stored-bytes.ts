@@ -6,8 +6,8 @@ import { algorithmOf, digestOf } from '../../src/oci/digest.ts'
 
 /** How a store makes etags. */
 export interface EtagOptions {
-  /** `opaque`: a new one for every write, as with SSE-KMS. Default `md5`. */
-  readonly etags?: 'md5' | 'opaque'
+  /** `opaque`: a new one for every write, as with SSE-KMS; `beside`: the same, and listings state the MD5, as Azure's do. Default `md5`. */
+  readonly etags?: 'md5' | 'opaque' | 'beside'
   /** Objects of more bytes than this have the etags of uploads in parts of this size. Default: none have. */
   readonly partSize?: number
 }
@@ -33,11 +33,16 @@ export function checkBytes({ key, size, digest }: NewObject, bytes: Uint8Array):
 /** The etag of an object that is written. */
 export function etagOf(bytes: Uint8Array, { etags, partSize = Number.POSITIVE_INFINITY }: EtagOptions = {}): string {
   written += 1
-  if (etags === 'opaque') return md5(Buffer.from(`write ${written}`)).toString('hex')
+  if (etags === 'opaque' || etags === 'beside') return md5(Buffer.from(`write ${written}`)).toString('hex')
   if (bytes.length <= partSize) return md5(bytes).toString('hex')
   const parts: Buffer[] = []
   for (let start = 0; start < bytes.length; start += partSize) parts.push(md5(bytes.subarray(start, start + partSize)))
   return `${md5(Buffer.concat(parts)).toString('hex')}-${parts.length}`
+}
+
+/** What a listing states of an object's bytes beside its etag. */
+export function sumOf(bytes: Uint8Array, { etags }: EtagOptions): { readonly md5?: string } {
+  return etags === 'beside' ? { md5: md5(bytes).toString('hex') } : {}
 }
 
 function md5(bytes: Uint8Array): Buffer {

@@ -2,7 +2,7 @@ import { CLIENTS } from '../../src/doctor/report.ts'
 import type { Answer, RegistryRequest } from './registry-content.ts'
 import { breaksAfter, fails, ignoresRange, only, redirects, sendsHeaders, wrongBytes } from './registry-faults.ts'
 import type { Hook } from './test-registry.ts'
-import { compresses } from './wrong-hooks.ts'
+import { compresses, there } from './wrong-hooks.ts'
 import type { WrongRegistry } from './wrong-registry.ts'
 
 /** Mistakes in how blobs are answered. */
@@ -31,6 +31,27 @@ export const WRONG_BLOBS: readonly WrongRegistry[] = [
     fails: CLIENTS,
     why: 'there is nothing to pull',
     change: () => only(BLOB, fails(404, {}, 'BLOB_UNKNOWN')),
+  },
+  {
+    name: 'another digest header on blobs',
+    check: 'digest-header',
+    fails: ['oras', 'helm'],
+    why: 'oras-go 2.6.0, blobStore.Fetch; nobody else reads it there',
+    change: ({ multi }) => only(GET_BLOB, sendsHeaders({ 'docker-content-digest': multi.root.digest })),
+  },
+  {
+    name: 'blobs without a length',
+    check: 'length',
+    caveats: ['docker'],
+    why: 'all know the size from the manifest; Docker asks the answer for what its progress ends at',
+    change: () => only(GET_BLOB, there(sendsHeaders({ 'transfer-encoding': 'chunked' }))),
+  },
+  {
+    name: 'another length on HEAD of blobs',
+    check: 'length',
+    caveats: ['containerd', 'podman', 'oras'],
+    why: '1.5: lazy pulls ask HEAD for the size; so does oras blob fetch',
+    change: () => only(/^HEAD .*\/blobs\//, there(sendsHeaders({ 'content-length': '7' }))),
   },
   {
     name: 'layers labelled Content-Encoding: gzip',

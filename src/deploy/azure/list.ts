@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { ContainerClient } from '@azure/storage-blob'
 import type { CallOptions } from '../../oci/source.ts'
 import type { StoredObject, StoredPage } from '../store.ts'
@@ -49,7 +50,7 @@ interface Segment {
 
 interface Item {
   readonly name: string
-  readonly properties: { readonly etag: string; readonly contentLength?: number }
+  readonly properties: { readonly etag: string; readonly contentLength?: number; readonly contentMD5?: Uint8Array }
 }
 
 /** One page by an iterator of its own, since one that has failed is at its end. */
@@ -67,6 +68,8 @@ async function readPage(
   return { segment, next: continuationToken }
 }
 
-function readObject({ name, properties: { etag, contentLength = 0 } }: Item): StoredObject {
-  return { key: name, size: contentLength, etag: bareEtag(etag) }
+/** The service keeps the MD5 of what comes in one request, as all that is small does; of the rest it may state an empty one. */
+function readObject({ name, properties: { etag, contentLength = 0, contentMD5 } }: Item): StoredObject {
+  const md5 = contentMD5?.length === 16 ? { md5: Buffer.from(contentMD5).toString('hex') } : {}
+  return { key: name, size: contentLength, etag: bareEtag(etag), ...md5 }
 }

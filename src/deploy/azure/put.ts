@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { BlobHTTPHeaders, BlobRequestConditions } from '@azure/storage-blob'
+import { preparePayload, readPieces } from '../body.ts'
 import { md5Of } from '../content.ts'
-import { preparePayload, readPieces } from '../s3/body.ts'
 import type { Condition, NewObject, ObjectHead, PutOptions } from '../store.ts'
 import type { AzureCalls, Call } from './calls.ts'
 import { strangeAnswer } from './errors.ts'

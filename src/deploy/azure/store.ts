@@ -1,10 +1,9 @@
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../../errors.ts'
-import type { Timeouts } from '../../http/network-error.ts'
 import type { Environment } from '../../http/proxy.ts'
-import type { Sleep } from '../../http/retry.ts'
-import type { OnProgress } from '../../progress.ts'
-import type { NewObject, ObjectStore } from '../store.ts'
+import { isFile } from '../body.ts'
+import { type ConnectionOptions, retryOptionsOf } from '../connection.ts'
+import type { ObjectStore } from '../store.ts'
 import { type AzureCalls, createAzureCalls } from './calls.ts'
 import { openBlobService } from './client.ts'
 import { copyBlob } from './copy.ts'
@@ -16,21 +15,14 @@ import { type AzurePlace, titleOf } from './place.ts'
 import { putWhole } from './put.ts'
 import { getBlob, headBlob } from './read.ts'
 import { createTransport } from './transport.ts'
-import { type FileObject, putInBlocks } from './upload.ts'
+import { putInBlocks } from './upload.ts'
 
 /** Which container, where, and how it is written to. Credentials are found as the `az` command names them. */
-export interface AzureOptions extends AzurePlace {
+export interface AzureOptions extends AzurePlace, ConnectionOptions {
   /** Deletions at once. Default 16. */
   readonly jobs?: number
-  /** PEM file of certificate authorities to trust beside Node's own and `NODE_EXTRA_CA_CERTS`. */
-  readonly caFile?: string
   /** Where credentials and the proxy variables are read. Default `process.env`. */
   readonly env?: Environment
-  readonly onProgress?: OnProgress
-  /** How pauses between tries are waited for. Default: a timer. */
-  readonly sleep?: Sleep
-  /** How long silence is borne, in ms. Default: 15 s for a connection, 5 min for an answer, 1 min within it. */
-  readonly timeouts?: Timeouts
   /** Files of more bytes are sent in blocks. Default 4 MiB: as much is held in memory for each that is sent. */
   readonly largestPut?: number
   /** Blobs of one answer of a listing. Default 5,000, the most that there is. */
@@ -46,7 +38,6 @@ const LARGEST_PUT = 4 * 1024 * 1024
 const PAGE_SIZE = 5000
 /** Files sent in blocks at once: each has some blocks in memory. */
 const UPLOADS_AT_ONCE = 2
-const TIMEOUTS: Timeouts = { connect: 15_000, header: 300_000, stall: 60_000 }
 
 /**
  * Opens a container of Azure Blob Storage. Nothing is sent to it yet, but credentials are looked for.
@@ -78,28 +69,15 @@ export async function openAzureStore(options: AzureOptions): Promise<ObjectStore
 
 /** Opens the way to a container. Nothing is sent. @throws RegistrishError as {@link openAzureStore}. */
 export async function openAzureCalls(options: AzureOptions): Promise<AzureCalls> {
-  const { account, container, endpoint, caFile, env = process.env, onProgress, sleep, timeouts = TIMEOUTS } = options
+  const { account, container, endpoint, env = process.env } = options
   const place: AzurePlace = { account, container, ...(endpoint === undefined ? {} : { endpoint }) }
   const access = await findAccess(place, env, options.loadLogin)
-  const transport = createTransport({
-    connectTimeout: timeouts.connect,
-    headerTimeout: timeouts.header,
-    stallTimeout: timeouts.stall,
-    env,
-    ...(caFile === undefined ? {} : { caFile }),
-  })
+  const transport = createTransport(options)
   try {
     const service = await openBlobService(place, access, transport)
-    return createAzureCalls(
-      { place, service, transport },
-      { ...(onProgress === undefined ? {} : { onProgress }), ...(sleep === undefined ? {} : { sleep }) },
-    )
+    return createAzureCalls({ place, service, transport }, retryOptionsOf(options))
   } catch (error) {
     await transport.close()
     throw azureError(error, { place, doing: 'log in' })
   }
-}
-
-function isFile(object: NewObject): object is FileObject {
-  return 'file' in object.body
 }

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream'
 import type { HttpHeaders, HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob'
-import { createHttpClient, type HttpClientOptions, type HttpRequest, type HttpResponse } from '../../http/client.ts'
-import { plain } from '../../oci/digest.ts'
-import { Refused } from '../refusal.ts'
+import type { HttpRequest, HttpResponse } from '../../http/client.ts'
+import { type ConnectionOptions, createClock, openClient, refusalOfOther } from '../connection.ts'
 
 /** Sends the SDK's requests: the same connections, proxies, certificates and patience as for everything else. Reads the service's clock from its answers. */
 export interface Transport {
@@ -17,22 +16,20 @@ export interface Transport {
 const LARGEST_ANSWER = 64 * 1024 * 1024
 
 /** Makes a {@link Transport}. */
-export function createTransport(options: HttpClientOptions): Transport {
-  const http = createHttpClient({ ...options, smallAnswers: true })
-  let offset = 0
+export function createTransport(options: ConnectionOptions): Transport {
+  const http = openClient(options)
+  const clock = createClock()
   return {
     httpClient: {
       async sendRequest(request) {
         const response = await http.request(new URL(request.url), requestOf(request))
-        const date = Date.parse(response.header('date') ?? '')
-        if (!Number.isNaN(date)) offset = date - Date.now()
+        clock.read(response)
         // Every answer of the service has it; those of proxies, load balancers and login pages do not.
-        if (response.header('x-ms-request-id') === undefined) throw await foreign(response)
+        if (response.header('x-ms-request-id') === undefined) throw await refusalOfOther(response)
         return answerOf(request, response)
       },
     },
-    // What HTTP tells is cut to the second: within one the clocks are the same.
-    now: () => Date.now() + (Math.abs(offset) <= 1000 ? 0 : offset),
+    now: clock.now,
     close: async () => http.close(),
   }
 }
@@ -77,12 +74,4 @@ function headersOf(like: HttpHeaders, headers: Readonly<Record<string, string>>)
   for (const name of made.headerNames()) made.remove(name)
   for (const [name, value] of Object.entries(headers)) made.set(name, value)
   return made
-}
-
-async function foreign(response: HttpResponse): Promise<Refused> {
-  const { status } = response
-  const retryAfter = response.header('retry-after')
-  const type = plain(response.header('content-type') ?? '')
-  await response.discard()
-  return new Refused({ status, code: '', text: '', foreign: type, ...(retryAfter === undefined ? {} : { retryAfter }) })
 }

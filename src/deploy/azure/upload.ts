@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
+import { type FileObject, readPieces } from '../body.ts'
 import { withSignal } from '../call-of.ts'
-import { readPieces } from '../s3/body.ts'
-import type { NewObject, PutOptions } from '../store.ts'
+import type { PutOptions } from '../store.ts'
 import type { AzureCalls, Call } from './calls.ts'
 import { conditionsOf, etagOf, headersOf, md5BytesOf, whereItHolds } from './put.ts'
 import { refusalOf } from './refusal.ts'
@@ -14,9 +14,6 @@ const BLOCK = 5 * 1024 * 1024
 const BLOCKS_AT_ONCE = 4
 /** How often an upload is begun anew because another one of the same blob has ended first. */
 const MOST_TRIES = 5
-
-/** A file to be written. */
-export type FileObject = NewObject & { readonly body: { readonly file: string } }
 
 /**
  * Writes a large file in blocks, reading it once. They become a blob, at one moment, only when all of it is known to be right; those of an upload that

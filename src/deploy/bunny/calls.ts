@@ -1,8 +1,9 @@
 import type { HttpResponse } from '../../http/client.ts'
 import { isRecord } from '../../oci/descriptor.ts'
 import { plain } from '../../oci/digest.ts'
+import type { ConnectionOptions } from '../connection.ts'
 import type { Refusal } from '../refusal.ts'
-import { openRestCalls, type RestCalls, type RestOptions } from '../rest/calls.ts'
+import { openRestCalls, type RestCalls } from '../rest/calls.ts'
 import { type Meaning, said, type Words } from '../rest/errors.ts'
 
 /** Where a storage zone is. */
@@ -24,7 +25,7 @@ const LARGEST_ERROR = 65_536
 /** Opens the {@link BunnyCalls} of a zone; nothing is sent. `password` is that of the zone, not the key of the account. */
 export function openBunnyCalls(
   { zone, endpoint }: BunnyPlace,
-  { password, ...options }: RestOptions & { readonly password: string },
+  { password, ...options }: ConnectionOptions & { readonly password: string },
 ): BunnyCalls {
   const authorize = async (): Promise<Readonly<Record<string, string>>> => ({ accesskey: password })
   const dialect = { words: bunnyWords(zone), authorize, renewable: false, readRefusal }

@@ -1,10 +1,11 @@
 import { RegistrishError } from '../../errors.ts'
+import { preparePayload } from '../body.ts'
 import { callOf } from '../call-of.ts'
+import type { ConnectionOptions } from '../connection.ts'
 import { forEach } from '../for-each.ts'
 import { refusalBehind } from '../refusal.ts'
-import type { RestCall, RestOptions } from '../rest/calls.ts'
+import type { RestCall } from '../rest/calls.ts'
 import { createCounter } from '../rest/count.ts'
-import { preparePayload } from '../s3/body.ts'
 import type { NewObject, ObjectStore, PutOptions } from '../store.ts'
 import { type BunnyCalls, type BunnyPlace, openBunnyCalls } from './calls.ts'
 import { headOf } from './entry.ts'
@@ -13,7 +14,7 @@ import { pathOf } from './path.ts'
 import { findEntry, getFile } from './read.ts'
 
 /** Which storage zone, where, and how it is written to. */
-export interface BunnyOptions extends BunnyPlace, RestOptions {
+export interface BunnyOptions extends BunnyPlace, ConnectionOptions {
   /** Password of the storage zone. */
   readonly password: string
   /** Deletions at once. Default 16. */

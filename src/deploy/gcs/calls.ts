@@ -1,4 +1,5 @@
-import { openRestCalls, type RestCalls, type RestOptions } from '../rest/calls.ts'
+import type { ConnectionOptions } from '../connection.ts'
+import { openRestCalls, type RestCalls } from '../rest/calls.ts'
 import { gcsWords, readGcsRefusal } from './errors.ts'
 import { type Authorize, createAuthorizer } from './token.ts'
 
@@ -27,7 +28,7 @@ type Query = Readonly<Record<string, string | undefined>>
 /** Opens the {@link GcsCalls} of a bucket; nothing is sent. */
 export function openGcsCalls(
   { bucket, endpoint, anonymous }: GcsPlace,
-  { authorize, ...options }: RestOptions & { readonly authorize?: Authorize | undefined },
+  { authorize, ...options }: ConnectionOptions & { readonly authorize?: Authorize | undefined },
 ): GcsCalls {
   const identify = authorize ?? (anonymous ? nobody : createAuthorizer())
   const calls = openRestCalls(

@@ -1,9 +1,11 @@
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../../errors.ts'
+import { isFile } from '../body.ts'
+import type { ConnectionOptions } from '../connection.ts'
 import { forEach } from '../for-each.ts'
 import { refusalBehind } from '../refusal.ts'
-import type { RestCall, RestOptions } from '../rest/calls.ts'
-import type { NewObject, ObjectStore } from '../store.ts'
+import type { RestCall } from '../rest/calls.ts'
+import type { ObjectStore } from '../store.ts'
 import { type GcsCalls, type GcsPlace, openGcsCalls } from './calls.ts'
 import { copyObject } from './copy.ts'
 import { isMissing } from './errors.ts'
@@ -12,10 +14,10 @@ import { putSmall } from './put.ts'
 import { findObject, getObject, headOf } from './read.ts'
 import { publicHostOf } from './target.ts'
 import type { Authorize } from './token.ts'
-import { type NewFile, putLarge } from './upload.ts'
+import { putLarge } from './upload.ts'
 
 /** Which bucket, where, and how it is written to. */
-export interface GcsOptions extends GcsPlace, RestOptions {
+export interface GcsOptions extends GcsPlace, ConnectionOptions {
   /** Deletions at once. Default 16. */
   readonly jobs?: number
   /** Who asks. Default: nobody where it is anonymous, else Application Default Credentials. */
@@ -65,10 +67,6 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
     delete: async (keys, { signal } = {}) => forEach(keys, jobs, async key => deleteObject(calls, key, signal)),
     close: async () => calls.close(),
   }
-}
-
-function isFile(object: NewObject): object is NewFile {
-  return 'file' in object.body
 }
 
 async function deleteObject(calls: GcsCalls, key: string, signal: AbortSignal | undefined): Promise<void> {

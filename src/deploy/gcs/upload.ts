@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
+import { type FileObject, readPieces } from '../body.ts'
 import { refusalBehind } from '../refusal.ts'
 import type { RestCall } from '../rest/calls.ts'
 import { strangeAnswer } from '../rest/errors.ts'
-import { readPieces } from '../s3/body.ts'
-import type { NewObject, PutOptions } from '../store.ts'
+import type { PutOptions } from '../store.ts'
 import type { GcsCalls } from './calls.ts'
 import { chunksOf } from './chunks.ts'
 import { type GcsObject, OBJECT_FIELDS, parseObject } from './object.ts'
@@ -15,16 +15,17 @@ const CLEANING = 10_000
 /** Times that an upload is begun: the service may lose a session (Cloud Storage, "Resumable uploads": 404 and 410). */
 const MOST_SESSIONS = 3
 
-/** A large file. */
-export type NewFile = NewObject & { readonly body: { readonly file: string } }
-
 export interface UploadOptions extends PutOptions {
   /** Bytes sent at once, and held in memory: a multiple of 256 KiB. */
   readonly chunk: number
 }
 
 /** Writes a large file in chunks; the last one, which makes it appear, is sent only when all are known to be right. */
-export async function putLarge(calls: GcsCalls, object: NewFile, options: UploadOptions): Promise<string | undefined> {
+export async function putLarge(
+  calls: GcsCalls,
+  object: FileObject,
+  options: UploadOptions,
+): Promise<string | undefined> {
   const { signal, condition } = options
   const call: RestCall = { doing: `write ${object.key}`, signal }
   return whereItHolds(calls, { object, condition, signal }, async generation => {
@@ -44,7 +45,7 @@ export async function putLarge(calls: GcsCalls, object: NewFile, options: Upload
 
 async function beginSession(
   calls: GcsCalls,
-  object: NewFile,
+  object: FileObject,
   { call, generation }: { readonly call: RestCall; readonly generation: string | undefined },
 ): Promise<URL> {
   const { key: name, size, contentType } = object
@@ -73,7 +74,7 @@ interface Sending extends UploadOptions {
   readonly session: URL
 }
 
-async function sendFile(calls: GcsCalls, object: NewFile, sending: Sending): Promise<string> {
+async function sendFile(calls: GcsCalls, object: FileObject, sending: Sending): Promise<string> {
   const { call, session, signal, onBytes } = sending
   const { size, digest, body, key } = object
   const pieces = readPieces(body.file, { size, digest, signal, piece: Math.min(sending.chunk, PIECE) })

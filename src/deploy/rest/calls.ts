@@ -1,11 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { isRegistrishError, throwIfAborted } from '../../errors.ts'
-import { createHttpClient, type HttpRequest, type HttpResponse } from '../../http/client.ts'
-import type { Timeouts } from '../../http/network-error.ts'
-import type { Environment } from '../../http/proxy.ts'
-import { createRetry, type Sleep } from '../../http/retry.ts'
-import type { OnProgress } from '../../progress.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../http/client.ts'
+import { createRetry } from '../../http/retry.ts'
 import { askedPause } from '../asked-pause.ts'
+import { type ConnectionOptions, createClock, openClient, retryOptionsOf, type StoreClock } from '../connection.ts'
 import { type Refusal, Refused, refusalBehind } from '../refusal.ts'
 import { restError, type Words } from './errors.ts'
 
@@ -13,19 +11,6 @@ import { restError, type Words } from './errors.ts'
  * Requests to a store that is spoken to in plain HTTP with a key or a token, as most are that do not speak S3's protocol: repeated while that may help, and
  * what they fail with translated. What is the store's own it is given: who asks, how it refuses, what its refusals mean.
  */
-
-/** How a store is reached, and who hears of it. */
-export interface RestOptions {
-  /** PEM file of certificate authorities to trust beside Node's own and `NODE_EXTRA_CA_CERTS`. */
-  readonly caFile?: string
-  /** Where the proxy variables are read. Default `process.env`. */
-  readonly env?: Environment
-  readonly onProgress?: OnProgress
-  /** How pauses between tries are waited for. Default: a timer. */
-  readonly sleep?: Sleep
-  /** How long silence is borne, in ms. Default: 15 s for a connection, 5 min for an answer, 1 min within it. */
-  readonly timeouts?: Timeouts
-}
 
 /** What is one store's own. */
 export interface Dialect {
@@ -69,24 +54,21 @@ export interface RestCalls {
 
 /** Repetitions after the first try: a store that fails one request in three is got through. */
 const TIMES = 7
-/** An answer may be long in coming: after the last bytes of a large object it is put together. */
-const TIMEOUTS: Timeouts = { connect: 15_000, header: 300_000, stall: 60_000 }
 /** Statuses that another try may mend (RFC 9110 §15; RFC 6585 for 429). */
 const PASSING = new Set([408, 429, 500, 502, 503, 504])
 /** Who asks is not known, or not any more. */
 const UNKNOWN = 401
 
 /** Opens the {@link RestCalls} of a store; nothing is sent. */
-export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls {
+export function openRestCalls(dialect: Dialect, options: ConnectionOptions): RestCalls {
   const { words } = dialect
-  const http = openHttp(options)
-  const retry = createRetry({ times: TIMES, ...pick(options) })
-  const learnt: Learnt = { offset: 0, isRefused: false }
-  // What HTTP tells is cut to the second: within one the clocks are the same.
-  const now = (): number => Date.now() + (Math.abs(learnt.offset) <= 1000 ? 0 : learnt.offset)
+  const http = openClient(options)
+  const retry = createRetry({ times: TIMES, ...retryOptionsOf(options) })
+  const clock = createClock()
+  const identity: Identity = { isRefused: false }
   return {
     words,
-    now,
+    now: clock.now,
     close: async () => http.close(),
     async run({ doing, signal }, attempt) {
       // A signal is shared by as many requests as run at once: that is no leak that Node has to warn of.
@@ -105,9 +87,9 @@ export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls
             const failed = restError(error, doing, words)
             const refusal = passingOf(error, mayRenew)
             if (refusal === undefined) throw failed
-            if (refusal.status !== UNKNOWN) return { failed, ...askedPause(refusal, failed, now()) }
+            if (refusal.status !== UNKNOWN) return { failed, ...askedPause(refusal, failed, clock.now()) }
             mayRenew = false
-            learnt.isRefused = true
+            identity.isRefused = true
             return { failed, delay: 0 }
           } finally {
             tried += 1
@@ -115,14 +97,12 @@ export function openRestCalls(dialect: Dialect, options: RestOptions): RestCalls
         },
       })
     },
-    send: async request => sendOnce(request, { dialect, http, learnt }),
+    send: async request => sendOnce(request, { dialect, http, clock, identity }),
   }
 }
 
-/** What answers have told. */
-interface Learnt {
-  /** Milliseconds by which the store's clock is ahead. */
-  offset: number
+/** How we say who asks. */
+interface Identity {
   /** Whether the credentials were refused, and nobody has asked for others since. */
   isRefused: boolean
 }
@@ -136,44 +116,29 @@ function passingOf(error: unknown, mayRenew: boolean): Refusal | undefined {
 
 interface Sending {
   readonly dialect: Dialect
-  readonly http: ReturnType<typeof createHttpClient>
-  readonly learnt: Learnt
+  readonly http: HttpClient
+  readonly clock: StoreClock
+  readonly identity: Identity
 }
 
 async function sendOnce(
   { url, accept = [], anonymous = false, headers, signal, ...request }: RestRequest,
-  { dialect, http, learnt }: Sending,
+  { dialect, http, clock, identity }: Sending,
 ): Promise<HttpResponse> {
-  const identity = anonymous ? {} : await identify(dialect, learnt)
+  const credentials = anonymous ? {} : await identify(dialect, identity)
   const response = await http.request(url, {
     ...request,
-    headers: { ...identity, ...headers },
+    headers: { ...credentials, ...headers },
     follow: false,
     ...(signal === undefined ? {} : { signal }),
   })
-  const date = Date.parse(response.header('date') ?? '')
-  if (!Number.isNaN(date)) learnt.offset = date - Date.now()
+  clock.read(response)
   if (response.status < 300 || accept.includes(response.status)) return response
   throw new Refused(await dialect.readRefusal(response))
 }
 
-async function identify(dialect: Dialect, learnt: Learnt): Promise<Readonly<Record<string, string>>> {
-  const renew = learnt.isRefused
-  learnt.isRefused = false
+async function identify(dialect: Dialect, identity: Identity): Promise<Readonly<Record<string, string>>> {
+  const renew = identity.isRefused
+  identity.isRefused = false
   return dialect.authorize(renew)
-}
-
-function openHttp({ caFile, env, timeouts = TIMEOUTS }: RestOptions): ReturnType<typeof createHttpClient> {
-  return createHttpClient({
-    connectTimeout: timeouts.connect,
-    headerTimeout: timeouts.header,
-    stallTimeout: timeouts.stall,
-    smallAnswers: true,
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(env === undefined ? {} : { env }),
-  })
-}
-
-function pick({ onProgress, sleep }: RestOptions): Pick<RestOptions, 'onProgress' | 'sleep'> {
-  return { ...(onProgress === undefined ? {} : { onProgress }), ...(sleep === undefined ? {} : { sleep }) }
 }

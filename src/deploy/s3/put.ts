@@ -1,7 +1,7 @@
 import { isRegistrishError, throwIfAborted } from '../../errors.ts'
 import { PRIVATE } from '../../tree/layout.ts'
+import { preparePayload } from '../body.ts'
 import type { Condition, NewObject, PutOptions } from '../store.ts'
-import { preparePayload } from './body.ts'
 import type { Call, S3Calls } from './calls.ts'
 import { requestDeletion } from './delete.ts'
 import { strangeAnswer } from './errors.ts'

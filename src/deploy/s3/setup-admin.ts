@@ -36,7 +36,7 @@ export interface AdminOptions {
 /** Opens the administration of a bucket, with the credentials that AWS' own tools would take. @throws RegistrishError `unauthorized` where there are none. */
 export async function openBucketAdmin(target: S3Target, options: AdminOptions = {}): Promise<BucketAdmin> {
   const { signal, onProgress } = options
-  const transport = createTransport({ connectTimeout: 15_000, headerTimeout: 60_000, stallTimeout: 60_000 })
+  const transport = createTransport({ timeouts: { connect: 15_000, header: 60_000, stall: 60_000 } })
   const { bucket } = target
   const open = async (): Promise<{ readonly calls: S3Calls } & LoadedSdk> => {
     const calls = await openS3Calls(target, transport, onProgress === undefined ? {} : { onProgress })

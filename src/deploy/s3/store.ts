@@ -1,10 +1,8 @@
 import pLimit from 'p-limit'
 import { isRegistrishError, RegistrishError, throwIfAborted } from '../../errors.ts'
-import type { Timeouts } from '../../http/network-error.ts'
-import type { Environment } from '../../http/proxy.ts'
-import type { Sleep } from '../../http/retry.ts'
-import type { OnProgress } from '../../progress.ts'
-import type { NewObject, ObjectStore } from '../store.ts'
+import { isFile } from '../body.ts'
+import { type ConnectionOptions, retryOptionsOf } from '../connection.ts'
+import type { ObjectStore } from '../store.ts'
 import { openS3Calls, type S3Calls } from './calls.ts'
 import { copyObject } from './copy.ts'
 import { createDeleter } from './delete.ts'
@@ -18,20 +16,11 @@ import { createTransport } from './transport.ts'
 import { putLarge } from './upload.ts'
 
 /** Which bucket, where, and how it is written to. Credentials are found as the AWS SDK finds them. */
-export interface S3Options extends S3Place {
+export interface S3Options extends S3Place, ConnectionOptions {
   /** An access list for every object that is not secret: `public-read`. Default: none is sent, since new buckets refuse them. */
   readonly acl?: string
   /** Deletions at once where the store cannot delete many with one request. Default 16. */
   readonly jobs?: number
-  /** PEM file of certificate authorities to trust beside Node's own and `NODE_EXTRA_CA_CERTS`. */
-  readonly caFile?: string
-  /** Where the proxy variables are read. Default `process.env`. */
-  readonly env?: Environment
-  readonly onProgress?: OnProgress
-  /** How pauses between tries are waited for. Default: a timer. */
-  readonly sleep?: Sleep
-  /** How long silence is borne, in ms. Default: 15 s for a connection, 5 min for an answer, 1 min within it. */
-  readonly timeouts?: Timeouts
   /** Files of more bytes are sent in parts. Default 16 MiB. */
   readonly largestPut?: number
   /** Objects of more bytes are copied in parts. Default 5 GiB. */
@@ -44,8 +33,6 @@ const LONGEST_KEY = 1024
 const LARGEST_PUT = 16 * 1024 * 1024
 /** Files sent in parts at once: each has some parts in memory. */
 const UPLOADS_AT_ONCE = 3
-/** An answer may be long in coming: some stores put the parts of an upload together before they say a word. */
-const TIMEOUTS: Timeouts = { connect: 15_000, header: 300_000, stall: 60_000 }
 
 /**
  * Opens a bucket of S3 or a compatible store. Nothing is sent to it yet, but credentials are looked for.
@@ -90,20 +77,10 @@ export async function openS3Store(options: S3Options): Promise<ObjectStore> {
 }
 
 async function open(options: S3Options): Promise<S3Calls> {
-  const { bucket, caFile, env, onProgress, sleep, timeouts = TIMEOUTS } = options
-  const transport = createTransport({
-    connectTimeout: timeouts.connect,
-    headerTimeout: timeouts.header,
-    stallTimeout: timeouts.stall,
-    smallAnswers: true,
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(env === undefined ? {} : { env }),
-  })
+  const { bucket } = options
+  const transport = createTransport(options)
   try {
-    return await openS3Calls(options, transport, {
-      ...(onProgress === undefined ? {} : { onProgress }),
-      ...(sleep === undefined ? {} : { sleep }),
-    })
+    return await openS3Calls(options, transport, retryOptionsOf(options))
   } catch (error) {
     await transport.close()
     throw storeError(error, { bucket, doing: 'log in', action: 's3:ListBucket' })
@@ -136,10 +113,6 @@ function createHashCheck(calls: S3Calls): (signal: AbortSignal | undefined) => P
       }
     }
   }
-}
-
-function isFile(object: NewObject): object is NewObject & { readonly body: { readonly file: string } } {
-  return 'file' in object.body
 }
 
 /** The host that stands for the bucket. A name with dots has none that a certificate fits. */

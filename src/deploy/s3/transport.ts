@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream'
-import { createHttpClient, type HttpClientOptions, type HttpRequest, type HttpResponse } from '../../http/client.ts'
+import type { HttpRequest, HttpResponse } from '../../http/client.ts'
 import { isRecord } from '../../oci/descriptor.ts'
-import { plain } from '../../oci/digest.ts'
-import { Refused } from '../refusal.ts'
+import { type ConnectionOptions, createClock, openClient, refusalOfOther } from '../connection.ts'
 import { regionIn } from './refusal.ts'
 
 /** A request for a store, signed or to be: no redirect is followed, since a signature is good for one host alone. */
@@ -26,9 +25,9 @@ export interface Transport {
 }
 
 /** Makes a {@link Transport}. */
-export function createTransport(options: HttpClientOptions): Transport {
-  const http = createHttpClient(options)
-  let offset = 0
+export function createTransport(options: ConnectionOptions): Transport {
+  const http = openClient(options)
+  const clock = createClock()
   let region: string | undefined
   return {
     async send({ url, method, headers, body, signal }) {
@@ -40,14 +39,12 @@ export function createTransport(options: HttpClientOptions): Transport {
         ...(signal === undefined ? {} : { signal }),
       }
       const response = await http.request(url, request)
-      const date = Date.parse(response.header('date') ?? '')
-      if (!Number.isNaN(date)) offset = date - Date.now()
+      clock.read(response)
       region = regionIn(response.header('x-amz-bucket-region')) ?? region
-      if (isForeign(response, method)) throw await foreign(response)
+      if (isForeign(response, method)) throw await refusalOfOther(response)
       return response
     },
-    // What HTTP tells is cut to the second: within one the clocks are the same.
-    now: () => Date.now() + (Math.abs(offset) <= 1000 ? 0 : offset),
+    now: clock.now,
     region: () => region,
     close: async () => http.close(),
   }
@@ -63,14 +60,6 @@ function isForeign(response: HttpResponse, method: string): boolean {
   if (method === 'HEAD' || status === 304) return false
   if (status < 300) return method !== 'GET' && /html/i.test(type) && response.header('content-length') !== '0'
   return !/xml|json/i.test(type)
-}
-
-async function foreign(response: HttpResponse): Promise<Refused> {
-  const { status } = response
-  const retryAfter = response.header('retry-after')
-  const type = plain(response.header('content-type') ?? '')
-  await response.discard()
-  return new Refused({ status, code: '', text: '', foreign: type, ...(retryAfter === undefined ? {} : { retryAfter }) })
 }
 
 /** What the SDK takes as `requestHandler`. */

@@ -6,8 +6,8 @@ import type {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { isRegistrishError, throwIfAborted } from '../../errors.ts'
+import { readPieces } from '../body.ts'
 import type { NewObject } from '../store.ts'
-import { readPieces } from './body.ts'
 import type { Call, S3Calls } from './calls.ts'
 import { storeError, strangeAnswer } from './errors.ts'
 import { bareEtag } from './list-xml.ts'

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Answer } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ImageSeen } from '../observations.ts'
@@ -7,13 +8,13 @@ const HEADER = 'docker-content-digest'
 /** The header that says what a tag names. */
 export const digestHeader: Check = {
   name: 'digest-header',
-  must: 'Docker-Content-Digest is the digest of the bytes, by tag and by digest, on HEAD as on GET.',
+  must: 'Docker-Content-Digest is the digest of the bytes, by tag and by digest, on HEAD as on GET. Blobs need none, but no other.',
   why: 'Docker and containerd believe it, and ask once more where it is missing; oras resolves tags by it alone; oras and helm compare it with the bytes. One that a cache kept from before a tag moved sends them to another image.',
   judge({ image }) {
     if (image?.tag.actual === undefined || image.tag.manifest === undefined)
       return skipped('no manifest was got by tag')
     if (image.digest?.actual !== image.tag.actual) return skipped('the bytes by tag are not there by digest')
-    return worst(judgeTag(image), judgeChild(image))
+    return worst(judgeTag(image), judgeChild(image), judgeBlob(image))
   },
 }
 
@@ -62,14 +63,30 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
 
 /** Nobody but oras compares it for children. */
 function judgeChild({ child }: ImageSeen): Finding {
-  const header = child === undefined ? undefined : headerOf(child.get)
-  if (child === undefined || header === undefined || header === child.descriptor.digest) return passed('')
+  if (child === undefined) return passed('')
+  return judgeNamed(child, 'the manifest of a platform', means('fails', 'compares it with the bytes', ['oras']))
+}
+
+/** oras-go compares it for blobs too, from 2.6.0 on (its #897). */
+function judgeBlob({ blob }: ImageSeen): Finding {
+  if (blob === undefined) return passed('')
+  return judgeNamed(blob, 'a blob', means('fails', 'compares it with the digest that was asked for', ['oras', 'helm']))
+}
+
+/** What was asked for by digest may go without the header, but not with another. */
+function judgeNamed(
+  { descriptor, get }: { readonly descriptor: Descriptor; readonly get: Answer },
+  what: string,
+  clients: Consequences,
+): Finding {
+  const header = headerOf(get)
+  if (header === undefined || header === descriptor.digest) return passed('')
   return trouble({
-    text: 'Docker-Content-Digest of the manifest of a platform is another digest',
-    request: child.get.request,
+    text: `Docker-Content-Digest of ${what} is another digest`,
+    request: get.request,
     seen: `Docker-Content-Digest: ${header}`,
-    needed: `Docker-Content-Digest: ${child.descriptor.digest}`,
-    clients: means('fails', 'compares it with the bytes', ['oras']),
+    needed: `Docker-Content-Digest: ${descriptor.digest}`,
+    clients,
   })
 }
 

@@ -1,16 +1,21 @@
-import { lengthOf } from '../answer.ts'
+import { encodingOf, lengthOf } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
-import type { ManifestSeen } from '../observations.ts'
+import type { BlobSeen, ManifestSeen } from '../observations.ts'
 import { unpacked } from '../unpacked.ts'
 
 /** Lengths are stated. */
 export const length: Check = {
   name: 'length',
   must: 'Content-Length is the number of bytes, on HEAD as on GET.',
-  why: 'containerd takes the length that HEAD states for the size of the manifest; Docker fails where HEAD states a digest and no length; oras needs it to resolve a tag.',
+  why: 'containerd takes the length that HEAD states for the size of the manifest; Docker fails where HEAD states a digest and no length; oras needs it to resolve a tag. Of blobs, Docker shows no progress without it, and programs that read layers piece by piece ask HEAD for it.',
   judge({ image }) {
     if (image?.tag.actual === undefined) return skipped('no manifest was got by tag')
-    return worst(judge(image.tag, true), image.digest === undefined ? skipped('') : judge(image.digest, false))
+    const { tag, digest, blob } = image
+    return worst(
+      judge(tag, true),
+      digest === undefined ? skipped('') : judge(digest, false),
+      blob === undefined ? skipped('') : judgeBlob(blob),
+    )
   },
 }
 
@@ -79,4 +84,32 @@ function noLengthOnGet({ head, get }: ManifestSeen, size: number): Finding {
       ? means('caveat', 'asks once more, by HEAD', ['oras', 'helm'])
       : means('fails', 'asks by HEAD instead, which has no Docker-Content-Digest', ['oras', 'helm']),
   })
+}
+
+/** Everybody knows the size of a blob from its manifest: pulls go on without a length. One of GET that is another is judged with the bytes. */
+function judgeBlob({ descriptor, head, get }: BlobSeen): Finding {
+  const needed = `Content-Length: ${descriptor.size}`
+  const stated = lengthOf(head)
+  if (head.status === 200 && stated !== undefined && stated !== descriptor.size && encodingOf(head) === undefined) {
+    return trouble({
+      text: `HEAD states a length of ${stated} bytes for a blob of ${descriptor.size}`,
+      request: head.request,
+      seen: `Content-Length: ${stated}`,
+      needed,
+      clients: {
+        ...means('caveat', 'lazy pulls take it for the size of the layer', ['containerd', 'podman']),
+        ...means('caveat', 'oras blob fetch takes it for the size', ['oras']),
+      },
+    })
+  }
+  if (get.status === 200 && lengthOf(get) === undefined && encodingOf(get) === undefined) {
+    return trouble({
+      text: 'GET of a blob states no length: the answer comes in chunks',
+      request: get.request,
+      seen: 'no Content-Length',
+      needed,
+      clients: means('caveat', 'shows no progress', ['docker']),
+    })
+  }
+  return passed('lengths are stated, and right')
 }

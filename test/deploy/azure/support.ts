@@ -107,10 +107,10 @@ export function blob(headers: Readonly<Record<string, string>> = {}, body = ''):
 }
 
 /** A page of a listing, with an etag and a size of 1 for each. */
-export function listing(names: readonly string[], next = ''): Said {
+export function listing(names: readonly string[], next = '', properties = ''): Said {
   const blobs = names.map(
     name =>
-      `<Blob><Name>${name}</Name><Properties><Etag>0x1</Etag><Content-Length>1</Content-Length></Properties></Blob>`,
+      `<Blob><Name>${name}</Name><Properties><Etag>0x1</Etag><Content-Length>1</Content-Length>${properties}</Properties></Blob>`,
   )
   return {
     status: 200,

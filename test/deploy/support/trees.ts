@@ -69,6 +69,11 @@ export function writtenKeys(store: MemoryStore): readonly string[] {
   return store.steps.filter(({ op }) => op === 'put' || op === 'copy').map(({ key }) => key)
 }
 
+/** Keys of objects that the steps of a store read, in order. */
+export function readKeys(store: MemoryStore): readonly string[] {
+  return store.steps.filter(({ op }) => op === 'get' || op === 'head').map(({ key }) => key)
+}
+
 /** Keys that the steps of a store deleted, in order. */
 export function deletedKeys(store: MemoryStore): readonly string[] {
   return store.steps.filter(({ op }) => op === 'delete').map(({ key }) => key)

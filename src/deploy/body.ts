@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { fileError, RegistrishError, throwIfAborted } from '../../errors.ts'
-import { algorithmOf, createDigester, type Digest, digestOf, hexOf } from '../../oci/digest.ts'
-import type { CallOptions } from '../../oci/source.ts'
-import { hashFile } from '../../tree/hash-file.ts'
-import type { NewObject } from '../store.ts'
+import { fileError, RegistrishError, throwIfAborted } from '../errors.ts'
+import { algorithmOf, createDigester, type Digest, digestOf, hexOf } from '../oci/digest.ts'
+import type { CallOptions } from '../oci/source.ts'
+import { hashFile } from '../tree/hash-file.ts'
+import type { NewObject } from './store.ts'
 
 /** An object's bytes, made ready to be sent in one request, once or again. */
 export interface Payload {
@@ -12,6 +12,13 @@ export interface Payload {
   readonly sha256: string
   /** The bytes, from the first on. */
   open(): Uint8Array | AsyncIterable<Uint8Array>
+}
+
+/** An object whose bytes are in a file. */
+export type FileObject = NewObject & { readonly body: { readonly file: string } }
+
+export function isFile(object: NewObject): object is FileObject {
+  return 'file' in object.body
 }
 
 export interface PayloadOptions extends CallOptions {

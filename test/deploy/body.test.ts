@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { preparePayload, readPieces } from '../../../src/deploy/s3/body.ts'
-import type { NewObject } from '../../../src/deploy/store.ts'
-import { digestOf, hexOf } from '../../../src/oci/digest.ts'
-import { makeTemporaryFolder } from '../../support/temporary-folder.ts'
+import { preparePayload, readPieces } from '../../src/deploy/body.ts'
+import type { NewObject } from '../../src/deploy/store.ts'
+import { digestOf, hexOf } from '../../src/oci/digest.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const LARGE = 3 * 1024 * 1024 + 5
 
