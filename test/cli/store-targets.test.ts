@@ -42,6 +42,18 @@ test.each([
   await store.close()
 })
 
+test.each([
+  [{ s3: 's3://abc' }, '--s3 abc'],
+  [{ s3: 'abc', 's3-endpoint': 'http://127.0.0.1:1' }, '--s3 abc --s3-endpoint http://127.0.0.1:1'],
+  [
+    { s3: 'abc', 's3-endpoint': 'http://minio:1', 's3-path-style': true, 's3-region': 'ny', 's3-acl': 'public-read' },
+    '--s3 abc --s3-endpoint http://minio:1 --s3-region ny --s3-path-style --s3-acl public-read',
+  ],
+])('setup is told all that the flags say: %j', (args: Arguments, flags) => {
+  stub({})
+  expect(storeOf(args)).toMatchObject({ flags, setup: `registrish setup ${flags}` })
+})
+
 test('a zone is not opened without a password, and says where it is', async () => {
   stub({})
   await expectCode(storeOf({ bunny: 'zone' }).open(options), 'unauthorized', 'target')

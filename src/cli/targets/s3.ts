@@ -44,7 +44,7 @@ export const s3: TargetKind = {
   flags: S3_FLAGS,
   parse(bucket, args) {
     const target = parseBucket(bucket, args)
-    const flags = flagsOf(target)
+    const flags = flagsOf(target, isOn(args, 's3-path-style'))
     return {
       kind: 'store',
       flags,
@@ -83,11 +83,13 @@ function parseBucket(bucket: string, args: Arguments): S3Target {
   })
 }
 
-function flagsOf({ bucket, endpoint, region }: S3Target): string {
+function flagsOf({ bucket, endpoint, region, acl }: S3Target, isPathAsked: boolean): string {
   return [
     `--s3 ${bucket}`,
     ...(endpoint === undefined ? [] : [`--s3-endpoint ${endpoint}`]),
     ...(region === undefined ? [] : [`--s3-region ${region}`]),
+    ...(isPathAsked ? ['--s3-path-style'] : []),
+    ...(acl === undefined ? [] : [`--s3-acl ${acl}`]),
   ].join(' ')
 }
 
