@@ -8,7 +8,7 @@ import type { CallOptions } from '../oci/source.ts'
 import { isFallbackDocument, referrersBySubject } from '../tree/documents.ts'
 import { parentsFirst, type RepositoryGraph, readGraph } from '../tree/graph.ts'
 import { blobPath, manifestPath } from '../tree/layout.ts'
-import type { Route } from '../tree/route.ts'
+import type { FileRoute, Route } from '../tree/route.ts'
 import { blobRoute, manifestRoutes } from '../tree/routes.ts'
 import { listRepositories, readBlobs } from '../tree/snapshot.ts'
 import type { NewObject, ObjectHead, StoredObject } from './store.ts'
@@ -21,7 +21,7 @@ export interface WantedObject extends NewObject {
   /** Blobs 0; manifests one more than what they point to, so that lower levels are written first. */
   readonly level: number
   /** MD5 of the bytes, as most stores tell it in listings; only of what tags name, and where there is MD5. */
-  readonly md5?: string
+  readonly md5?: string | undefined
 }
 
 /** What one repository of the tree brings to a store. Its documents are not here: they are made from this and what the store holds. */
@@ -65,29 +65,14 @@ async function readLocal(root: string, name: string, room: { bytes: number }): P
   })
   const levels = levelsOf(graph)
   const blobs = await readBlobs(root, name)
-  const routes = [...blobs.map(blob => blobRoute(name, blob)), ...manifestRoutes(graph.snapshot)]
-  const objects = routes.flatMap((route): readonly WantedObject[] => {
+  const objects = blobs.map(blob => wantedOf(blobRoute(name, blob), { root, level: 0 }))
+  for (const route of manifestRoutes(graph.snapshot)) {
     const { kind, digest } = route
-    if (digest === undefined || !('file' in route.body)) return []
-    if (kind === 'blob') return [{ ...objectOf(root, route), kind, repository: name, digest, level: 0 }]
+    if (kind === 'tag' && isFallbackDocument(root, graph.snapshot, tagOf(route.path))) continue
     const sha256 = graph.find(digest)?.entry.digest ?? digest
-    const level = levels.get(sha256) ?? 1
-    const bytes = kept.get(sha256)
-    const object = { ...objectOf(root, route), ...(bytes === undefined ? {} : { body: { bytes } }) }
-    if (kind === 'manifest') return [{ ...object, kind, repository: name, digest, level }]
-    if (kind !== 'tag' || isFallbackDocument(root, graph.snapshot, tagOf(route.path))) return []
-    const md5 = sums.get(digest)
-    return [
-      {
-        ...object,
-        kind,
-        repository: name,
-        digest,
-        level,
-        ...(md5 === undefined ? {} : { md5 }),
-      },
-    ]
-  })
+    const md5 = kind === 'tag' ? sums.get(digest) : undefined
+    objects.push(wantedOf(route, { root, level: levels.get(sha256) ?? 1, bytes: kept.get(sha256), md5 }))
+  }
   const referrers = referrersBySubject(graph.snapshot)
   const taken = new Set(objects.filter(({ kind }) => kind === 'tag').map(({ key }) => tagOf(key)))
   const fallbacks = [...referrers.keys()].map(subject => [fallbackTag(subject), subject] as const)
@@ -143,9 +128,30 @@ export function isListedAs({ etag, md5 = etag }: StoredObject, bytes: Uint8Array
 /** Of a SHA-256 in hex. */
 const SHA256_LENGTH = 64
 
-function objectOf(root: string, route: Route): NewObject {
-  const { body, size } = route
-  return { ...headOf(route), body: 'file' in body ? { file: join(root, body.file) } : body, size }
+interface Wanting {
+  readonly root: string
+  readonly level: number
+  /** The bytes of the file, where they are at hand. */
+  readonly bytes?: Uint8Array | undefined
+  readonly md5?: string | undefined
+}
+
+/** One literal, of which there are very many. */
+function wantedOf(route: FileRoute, { root, level, bytes, md5 }: Wanting): WantedObject {
+  const { kind, repository, digest, size, body } = route
+  const { key, contentType, cacheControl } = headOf(route)
+  return {
+    key,
+    size,
+    contentType,
+    cacheControl,
+    body: bytes === undefined ? { file: join(root, body.file) } : { bytes },
+    kind,
+    repository,
+    digest,
+    level,
+    md5,
+  }
 }
 
 /** How high each manifest stands above blobs. */

@@ -28,6 +28,14 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** The route of a file that has a digest. */
+export interface FileRoute extends Route {
+  readonly kind: 'blob' | 'manifest' | 'tag'
+  readonly repository: string
+  readonly body: { readonly file: string }
+  readonly digest: Digest
+}
+
 /** A rule for many URLs at once: all blobs, or all manifests by digest of one type. Captured values stand as `{name}`, `{tag}`, `{digest}` and `{mediaType}` in `path` and `headers`. */
 export interface RouteFamily {
   readonly kind: RouteKind
@@ -68,13 +76,15 @@ const CACHE_CONTROL: Readonly<Record<CacheLife, string>> = {
  */
 export function headersOf(kind: RouteKind, mediaType: string, digest?: string): Readonly<Record<string, string>> {
   const cache: CacheLife = kind === 'blob' || kind === 'manifest' ? 'immutable' : 'short'
-  return {
-    'Content-Type': mediaType,
-    ...(digest === undefined ? {} : { 'Docker-Content-Digest': digest, ETag: `"${digest}"` }),
-    'Cache-Control': CACHE_CONTROL[cache],
-    'Docker-Distribution-API-Version': 'registry/2.0',
-    'X-Content-Type-Options': 'nosniff',
+  const headers: Record<string, string> = { 'Content-Type': mediaType }
+  if (digest !== undefined) {
+    headers['Docker-Content-Digest'] = digest
+    headers['ETag'] = `"${digest}"`
   }
+  headers['Cache-Control'] = CACHE_CONTROL[cache]
+  headers['Docker-Distribution-API-Version'] = 'registry/2.0'
+  headers['X-Content-Type-Options'] = 'nosniff'
+  return headers
 }
 
 /** The body of `/v2/`. */

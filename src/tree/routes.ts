@@ -16,6 +16,7 @@ import {
 import type { SnapshotMemory } from './read-manifests.ts'
 import {
   DOCUMENT_TYPES,
+  type FileRoute,
   headersOf,
   type Route,
   type RouteFamily,
@@ -128,8 +129,8 @@ async function* repositoryRoutes(root: string, repository: string, memory?: Snap
 }
 
 /** The routes of a repository's manifests, by digest and by tag, sorted. */
-export function manifestRoutes({ repository, manifests, tags }: RepositorySnapshot): readonly Route[] {
-  const routes: Route[] = []
+export function manifestRoutes({ repository, manifests, tags }: RepositorySnapshot): readonly FileRoute[] {
+  const routes: FileRoute[] = []
   for (const { digest, file, size, mediaType, aliases } of manifests.values()) {
     for (const reference of [digest, ...aliases])
       routes.push(manifestRoute({ repository, reference, mediaType, size, digest, file }))
@@ -151,7 +152,7 @@ interface ManifestPlace {
 }
 
 /** By digest the header echoes the digest asked for; by tag it is the sha256 (design §4). */
-function manifestRoute({ repository, reference, mediaType, size, digest, file }: ManifestPlace): Route {
+function manifestRoute({ repository, reference, mediaType, size, digest, file }: ManifestPlace): FileRoute {
   const named = asDigest(reference)
   const kind = named === undefined ? 'tag' : 'manifest'
   return {
@@ -171,7 +172,7 @@ function manifestRoute({ repository, reference, mediaType, size, digest, file }:
 export function blobRoute(
   repository: string,
   { digest, size }: { readonly digest: Digest; readonly size: number },
-): Route {
+): FileRoute {
   const file = blobPath(repository, digest)
   const mediaType = DOCUMENT_TYPES.blob
   return {
