@@ -54,6 +54,7 @@ export interface ReadOptions {
 /**
  * Reads a repository: the one place where files become manifests and tags. Every distinct file is read and hashed once, whatever its names;
  * blobs are not touched. A repository that is not there is empty. With a memory, a file of the same inode, birth, size and date is not read again.
+ * Of what is written meanwhile it holds no manifest without those that were visible before it: the folder is listed until it has no new names.
  */
 export async function readRepository(
   root: string,
@@ -61,11 +62,44 @@ export async function readRepository(
   memory?: SnapshotMemory,
   { onManifest }: ReadOptions = {},
 ): Promise<RepositorySnapshot> {
+  const reading: Reading = {
+    root,
+    repository,
+    memory,
+    onManifest,
+    turns: 0,
+    manifests: new Map(),
+    tags: new Map(),
+    problems: [],
+  }
+  const seen = new Set<string>()
+  for (;;) {
+    // A tag that moves after it was listed is read as what it names by then, whose children the listing lacks.
+    const names = listNames(root, manifestsFolder(repository)).filter(name => !seen.has(name) && isManifestName(name))
+    if (names.length === 0) break
+    for (const name of names) seen.add(name)
+    await readListed(reading, names)
+  }
+  const { manifests, tags, problems } = reading
+  return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
+}
+
+interface Reading {
+  readonly root: string
+  readonly repository: string
+  readonly memory: SnapshotMemory | undefined
+  readonly onManifest: OnManifest | undefined
+  /** Files that were looked at. */
+  turns: number
+  readonly manifests: Map<Digest, ManifestEntry>
+  readonly tags: Map<string, Digest>
+  readonly problems: SnapshotProblem[]
+}
+
+async function readListed(reading: Reading, listed: readonly string[]): Promise<void> {
+  const { root, repository, memory, onManifest, problems } = reading
   const files = new Map<string, { readonly names: string[]; readonly version: string }>()
-  const problems: SnapshotProblem[] = []
-  let turn = 0
-  for (const name of listNames(root, manifestsFolder(repository))) {
-    if (!isManifestName(name)) continue
+  for (const name of listed) {
     const path = manifestPath(repository, name)
     const stats = statEntry(root, path)
     if (stats === undefined) continue
@@ -76,20 +110,13 @@ export async function readRepository(
     const known = files.get(fileKey(stats))
     if (known === undefined) files.set(fileKey(stats), { names: [name], version: versionOf(stats) })
     else known.names.push(name)
-    if (++turn % BATCH === 0) await setImmediate()
+    if (++reading.turns % BATCH === 0) await setImmediate()
   }
-  const manifests = new Map<Digest, ManifestEntry>()
-  const tags = new Map<string, Digest>()
+  const folder = join(root, manifestsFolder(repository))
   for (const { names, version } of files.values()) {
-    if (++turn % BATCH === 0) await setImmediate()
-    for (const found of readNames(
-      { folder: join(root, manifestsFolder(repository)), names, version },
-      memory,
-      onManifest,
-    ))
-      addFile({ repository, ...found, manifests, tags, problems })
+    if (++reading.turns % BATCH === 0) await setImmediate()
+    for (const found of readNames({ folder, names, version }, memory, onManifest)) addFile(reading, found)
   }
-  return { repository, manifests: sorted(manifests), tags: sorted(tags), problems }
 }
 
 /** Whether nothing in a repository is, or should be, a manifest or tag: said by its listing, nothing is read. */
@@ -150,14 +177,7 @@ export function listBlobs(root: string, repository: string): readonly Digest[] {
 
 const WHOLE_NAME = new RegExp(`^${NAME_PATTERN}$`)
 
-interface Reading extends ReadFile {
-  readonly repository: string
-  readonly manifests: Map<Digest, ManifestEntry>
-  readonly tags: Map<string, Digest>
-  readonly problems: SnapshotProblem[]
-}
-
-function addFile({ repository, names, content, sha512, manifests, tags, problems }: Reading): void {
+function addFile({ repository, manifests, tags, problems }: Reading, { names, content, sha512 }: ReadFile): void {
   const { digest } = content
   const right: string[] = []
   for (const name of names) {

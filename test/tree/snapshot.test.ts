@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { cp, link, mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -47,6 +47,32 @@ describe('a repository', () => {
       ['RC1', image.root.digest],
       ['latest', index.root.digest],
     ])
+    expect(problems).toEqual([])
+  })
+
+  test('holds no index without the children that were written before it, while it is read', async () => {
+    const [one, other, child] = [
+      await makeImage({ seed: 'one' }),
+      await makeImage({ seed: 'other' }),
+      await makeImage(),
+    ]
+    const root = await made(['a', one], ['b', other])
+    const index = makeIndex([one, child])
+    let isWritten = false
+    const { manifests, tags, problems } = await readRepository(root, 'app', undefined, {
+      onManifest() {
+        if (isWritten) return
+        isWritten = true
+        // As a fetch does: children, the index, then the tags, each by a rename.
+        for (const [digest, bytes] of index.manifests) writeFileSync(join(root, MANIFESTS, digest), bytes)
+        for (const tag of ['a', 'b']) {
+          linkSync(join(root, MANIFESTS, index.root.digest), join(root, 'new'))
+          renameSync(join(root, 'new'), join(root, MANIFESTS, tag))
+        }
+      },
+    })
+    expect([...tags.values()]).toContain(index.root.digest)
+    expect([...manifests.keys()].sort()).toEqual([...index.manifests.keys(), other.root.digest].sort())
     expect(problems).toEqual([])
   })
 
