@@ -52,6 +52,8 @@ export function createRetry(options: RetryOptions = {}): Retry {
   const lost = new Set<string>()
   return {
     async run({ what, attempt, signal, onlyAnswers = false }) {
+      // What began before another request was given up keeps its tries: the host may be back by then.
+      const repetitions = isLost || lost.has(what) ? 0 : times
       for (let tried = 0; ; tried += 1) {
         const outcome = await capture(attempt)
         if ('value' in outcome) {
@@ -63,7 +65,7 @@ export function createRetry(options: RetryOptions = {}): Retry {
         const { failed } = outcome
         const again = !outcome.thrown || (!onlyAnswers && isTransient(failed, known))
         if (!outcome.thrown) known = true
-        if (!again || tried >= (isLost || lost.has(what) ? 0 : times)) {
+        if (!again || tried >= repetitions) {
           if (!outcome.thrown) {
             isLost = true
             lost.add(what)

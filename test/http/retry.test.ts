@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { RegistrishError } from '../../src/errors.ts'
 import { createRetry, type RetryOptions } from '../../src/http/retry.ts'
 import type { ProgressEvent } from '../../src/progress.ts'
@@ -126,6 +126,25 @@ describe('what fails is tried again', () => {
     expect(await ask('other', true)).toBe(3)
     expect(await ask('one', false)).toBe(1)
     expect(await ask('one', true)).toBe(3)
+  })
+
+  test('as often as told where another request was given up meanwhile', async () => {
+    const pauses: (() => void)[] = []
+    const retry = createRetry({ times: 2, sleep: () => new Promise<void>(resolve => void pauses.push(resolve)) })
+    const pause = async (number: number): Promise<void> => {
+      await vi.waitFor(() => expect(pauses.length).toBeGreaterThan(number))
+      pauses[number]?.()
+    }
+    let tries = 0
+    const slow = retry.run({ what: 'one', attempt: async () => (++tries < 3 ? busy()() : { value: 'done' }) })
+    await vi.waitFor(() => expect(pauses).toHaveLength(1))
+    const other = retry.run({ what: 'other', attempt: async () => busy()() }).catch(() => 'failed')
+    await pause(1)
+    await pause(2)
+    expect(await other).toBe('failed')
+    await pause(0)
+    await Promise.race([slow, pause(3)])
+    expect(await slow).toBe('done')
   })
 
   test('with pauses of 30 s at most', async () => {
