@@ -1,10 +1,9 @@
 import { RegistrishError } from '../errors.ts'
 import { callOf, withSignal } from './call-of.ts'
-import { type Confirmation, createConfirmation } from './confirmation.ts'
+import { type Confirmation, createConfirmation, type Names } from './confirmation.ts'
 import { type StoreDocument, writeDocument } from './documents.ts'
 import { forEach } from './for-each.ts'
 import { byOrder, isList } from './plan.ts'
-import type { PlannedWrite } from './plan-objects.ts'
 import { type Preparation, planAgain } from './prepare.ts'
 import { putTag, tooSlow } from './put-tag.ts'
 import { type Applied, type ApplyOptions, addTo, send, sendFiles, type Writing } from './send.ts'
@@ -20,15 +19,18 @@ export async function applyPlan(store: ObjectStore, prepared: Preparation, optio
   const applied: Applied = { sent: nothing, copied: nothing, tags: [], stale: [] }
   const writing: Writing = { store, prepared, options, applied }
   const { documents, objects } = prepared
+  const sendConstants = async (): Promise<void> => {
+    for (const { object } of objects.constants) {
+      await send(writing, object)
+      applied.stale.push(object.key)
+    }
+  }
+  // First of all, so that a run which is cut off leaves a store that is known for ours; where others have filled it, last, when all is mended.
+  if (!prepared.isForeign) await sendConstants()
   await sendFiles(
     writing,
     objects.writes.filter(({ object }) => object.kind !== 'tag'),
   )
-  const sendConstants = async (): Promise<void> => {
-    for (const { object } of objects.constants) await send(writing, object)
-  }
-  // Without an answer to the version check most clients ask for nothing else.
-  if (!prepared.isForeign) await sendConstants()
   await writeNames(writing, {
     lists: documents.filter(isList),
     tags: objects.writes.filter(({ object }) => object.kind === 'tag').sort(byOrder),
@@ -63,29 +65,20 @@ async function putDocuments(writing: Writing, documents: readonly StoreDocument[
   await forEach(documents, writing.options.jobs, async document => putDocument(writing, document))
 }
 
-interface Names {
-  readonly lists: readonly StoreDocument[]
-  readonly tags: readonly PlannedWrite[]
-}
-
 /** Times that tags may be deleted as they come. */
 const MOST_TRIES = 10
 
 /** Writes what makes images visible. */
-async function writeNames(writing: Writing, { lists, tags }: Names): Promise<void> {
+async function writeNames(writing: Writing, planned: Names): Promise<void> {
   const repositories = touchedRepositories(writing.prepared)
   if (repositories.size === 0) return
-  const confirmation = createConfirmation(writing, { names: [...tags, ...lists], repositories })
+  const confirmation = createConfirmation(writing, { ...planned, repositories })
   await confirmation.ensure()
-  let names: Names = { lists, tags }
+  let names = planned
   for (let tried = 0; tried < MOST_TRIES; tried += 1) {
     await writeOnce(writing, names, confirmation)
-    const lost = await confirmation.findLost()
-    if (lost.size === 0) return
-    names = {
-      lists: lists.filter(({ head }) => lost.has(head.key)),
-      tags: tags.filter(({ object }) => lost.has(object.key)).map(tag => ({ ...tag, condition: 'absent' })),
-    }
+    names = await confirmation.findLost()
+    if (names.lists.length + names.tags.length === 0) return
   }
   throw new RegistrishError('conflict', `another deploy deletes the tags of this one from ${writing.store.title}`, {
     hint: 'run the same command again when that one, which was given --prune, is done',

@@ -28,20 +28,18 @@ interface Node {
   readonly node: GraphNode
 }
 
-function checkNode({ repository, listing, node }: Node): readonly PlanProblem[] {
+function checkNode(place: Node): readonly PlanProblem[] {
+  const { repository, listing, node } = place
   const isIndex = node.entry.kind === 'index'
-  const sizes = node.edges.map(edge => ({ edge, size: sizeOf(edge, isIndex, repository, listing) }))
+  const sizes = node.edges.map(edge => ({ edge, found: find(edge, isIndex, place) }))
   const name = `${repository.name}@${node.entry.digest}`
-  const wrong = sizes.filter(({ edge, size }) => size !== undefined && size !== edge.size)
-  const absent = sizes.filter(({ edge, size }) => size === undefined && !edge.foreign)
+  const wrong = sizes.flatMap(({ edge, found }) =>
+    found === undefined || found.size === edge.size ? [] : [describeWrong(found, edge, name)],
+  )
+  const absent = sizes.filter(({ edge, found }) => found === undefined && !edge.foreign)
   const lacking = isIndex && absent.length < sizes.length ? [] : absent
   return [
-    ...wrong.map(({ edge, size }) => ({
-      level: 'refuse' as const,
-      code: 'size-mismatch' as const,
-      text: `${edge.digest} has ${size} bytes, but ${name} says ${edge.size}`,
-      hint: VERIFY,
-    })),
+    ...wrong,
     ...lacking.slice(0, 1).map(({ edge }) => ({
       level: 'refuse' as const,
       code: 'incomplete' as const,
@@ -51,19 +49,39 @@ function checkNode({ repository, listing, node }: Node): readonly PlanProblem[] 
   ]
 }
 
-/** An index may be sparse, and may name blobs. */
-function sizeOf(
-  { digest }: Edge,
-  isIndex: boolean,
-  { name, graph, blobs }: LocalRepository,
-  listing: StoreListing,
-): number | undefined {
-  const manifest = isIndex ? (graph.find(digest)?.entry.size ?? sizeAt(listing, manifestPath(name, digest))) : undefined
-  return manifest ?? blobs.get(digest as Digest) ?? sizeAt(listing, blobPath(name, digest))
+/** What is there of something that a manifest names. `key`: where it stands on the store, if only there. */
+interface Found {
+  readonly size: number
+  readonly key?: string
 }
 
-function sizeAt(listing: StoreListing, key: string): number | undefined {
-  return listing.get(key)?.size
+/** An index may be sparse, and may name blobs. */
+function find(
+  { digest }: Edge,
+  isIndex: boolean,
+  { repository: { name, graph, blobs }, listing }: Node,
+): Found | undefined {
+  const manifest = isIndex
+    ? (sized(graph.find(digest)?.entry.size) ?? listing.get(manifestPath(name, digest)))
+    : undefined
+  return manifest ?? sized(blobs.get(digest as Digest)) ?? listing.get(blobPath(name, digest))
+}
+
+function sized(size: number | undefined): Found | undefined {
+  return size === undefined ? undefined : { size }
+}
+
+/** Bytes of the tree can be mended there; for those that only the store holds it is of no use to look there. */
+function describeWrong({ size, key }: Found, edge: Edge, name: string): PlanProblem {
+  const problem = { level: 'refuse', code: 'size-mismatch' } as const
+  const says = `has ${size} bytes, but ${name} says ${edge.size}`
+  if (key === undefined) return { ...problem, text: `${edge.digest} ${says}`, hint: VERIFY }
+  return {
+    ...problem,
+    text: `${key} on the store ${says}`,
+    hint: 'fetch the image whole and deploy it, which writes that object anew, or delete it from the store',
+    side: 'target',
+  }
 }
 
 function shorten(problems: readonly PlanProblem[]): readonly PlanProblem[] {

@@ -14,30 +14,36 @@ import { sparseChildren } from './sparse.ts'
 export interface Confirmation {
   /** Before each tag: whoever may delete what it needs must know that it is needed, and what was deleted already is sent again. Holds for a while only. */
   ensure(): Promise<void>
-  /** After all tags: those of them that were deleted as they came. */
-  findLost(): Promise<ReadonlySet<string>>
+  /** After all tags: what was deleted of them as they came, and of the tags that stood there as they should. */
+  findLost(): Promise<Names>
+}
+
+/** What makes images visible. */
+export interface Names {
+  /** Referrers lists and fallback tags. */
+  readonly lists: readonly StoreDocument[]
+  readonly tags: readonly PlannedWrite[]
 }
 
 /** Times that something may be deleted while it is confirmed. */
 const MOST_TRIES = 10
 
 /** What a deploy makes visible, or relies on. */
-export interface Relying {
-  /** Tags and fallback tags that are to be written. */
-  readonly names: readonly (PlannedWrite | StoreDocument)[]
+export interface Relying extends Names {
   /** Repositories that are written to, or of which something waits to be deleted. */
   readonly repositories: ReadonlySet<string>
 }
 
 /** For what a deploy relies on: all of the repositories that it touches. */
-export function createConfirmation(writing: Writing, { names, repositories }: Relying): Confirmation {
+export function createConfirmation(writing: Writing, { lists, tags, repositories }: Relying): Confirmation {
   const { store, options, prepared } = writing
   const { guard, sources } = prepared
   const touched = prepared.repositories.filter(({ name }) => repositories.has(name))
   const objects = touched.flatMap(repository => repository.objects)
   const byKey = new Map(objects.map(object => [object.key, object]))
-  const tags = names.map(one => ('object' in one ? one.object.key : one.head.key))
-  const keys = new Set([...tags, ...names.flatMap(listDigest)])
+  const planned = new Set(tags.map(({ object }) => object.key))
+  const settled = objects.filter(({ key, kind }) => kind === 'tag' && !planned.has(key))
+  const keys = new Set([...planned, ...lists.flatMap(listKeys)])
   for (const repository of touched) {
     for (const key of neededKeys(repository)) keys.add(key)
     for (const key of documentKeys(repository)) keys.add(key)
@@ -51,12 +57,19 @@ export function createConfirmation(writing: Writing, { names, repositories }: Re
     for (const name of unread)
       for (const key of sources.listing.keys()) if (key.startsWith(`${repositoryFolder(name)}/`)) keys.add(key)
   }
+  // The guard tells of each deletion once, and of a tag that was there already maybe before others are written.
+  const told = new Set<string>()
+  const confirm = async (): Promise<readonly string[]> => {
+    const doubtful = await guard.confirm(keys, callOf(options.signal))
+    for (const key of doubtful) told.add(key)
+    return doubtful
+  }
   let running: Promise<void> | undefined
   const run = async (): Promise<void> => {
     reaching ??= reach()
     await reaching
     for (let tried = 0; tried < MOST_TRIES; tried += 1) {
-      const doubtful = await guard.confirm(keys, callOf(options.signal))
+      const doubtful = await confirm()
       if (doubtful.length === 0) return
       await sendAgain(doubtful)
     }
@@ -86,27 +99,20 @@ export function createConfirmation(writing: Writing, { names, repositories }: Re
       await running
     },
     async findLost() {
-      const doubtful = await guard.confirm(keys, callOf(options.signal))
-      if (doubtful.length === 0) return new Set()
-      await sendAgain(doubtful)
-      const those = new Set(doubtful)
-      const lost = new Set<string>()
-      await forEach(
-        tags.filter(key => those.has(key)),
-        options.jobs,
-        async key => {
-          if ((await store.head(key, callOf(options.signal))) === undefined) lost.add(key)
-        },
-      )
-      return lost
+      const doubtful = await confirm()
+      if (doubtful.length > 0) await sendAgain(doubtful)
+      const all: Names = { lists, tags: [...tags, ...settled.map(object => ({ object, change: 'new' as const }))] }
+      const gone = await findGone(writing, all, told)
+      told.clear()
+      return gone
     },
   }
 }
 
-/** The key at which the manifest of a fallback tag stands. */
-function listDigest(one: PlannedWrite | StoreDocument): readonly string[] {
-  if ('object' in one || one.kind !== 'fallback' || one.repository === undefined) return []
-  return [manifestPath(one.repository, digestOf(one.expected))]
+/** The key of a list; of a fallback tag also that at which its manifest stands. */
+function listKeys({ head, kind, repository, expected }: StoreDocument): readonly string[] {
+  if (kind !== 'fallback' || repository === undefined) return [head.key]
+  return [head.key, manifestPath(repository, digestOf(expected))]
 }
 
 /** Keys of the documents of a repository. */
@@ -131,6 +137,27 @@ async function refuseLost({ store, options }: Writing, keys: readonly string[]):
       side: 'target',
     })
   })
+}
+
+/** Those of some names that are among the doubtful keys and are not there. */
+async function findGone(
+  { store, options }: Writing,
+  { lists, tags }: Names,
+  doubtful: ReadonlySet<string>,
+): Promise<Names> {
+  const keys = [...lists.map(({ head }) => head.key), ...tags.map(({ object }) => object.key)]
+  const gone = new Set<string>()
+  await forEach(
+    keys.filter(key => doubtful.has(key)),
+    options.jobs,
+    async key => {
+      if ((await store.head(key, callOf(options.signal))) === undefined) gone.add(key)
+    },
+  )
+  return {
+    lists: lists.filter(({ head }) => gone.has(head.key)),
+    tags: tags.filter(({ object }) => gone.has(object.key)).map(tag => ({ ...tag, condition: 'absent' })),
+  }
 }
 
 async function findAbsent(

@@ -1,5 +1,4 @@
 import { isRegistrishError, messageOf, RegistrishError, throwIfAborted } from '../errors.ts'
-import { manifestPath } from '../tree/layout.ts'
 import { acquireReadingLock } from '../tree/lock.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { applyPlan, settleDocuments } from './apply.ts'
@@ -92,14 +91,13 @@ async function finish(
   await sweep(store, options)
   const { sent, copied, tags, stale } = applied
   const deleted = pruned?.tags ?? []
-  const gone = deleted.map(({ repository, tag }) => manifestPath(repository, tag))
   return {
     plan,
     sent,
     copied,
     deleted: pruned?.deleted ?? NOTHING,
     tags: [...new Map([...tags, ...deleted].map(tag => [`${tag.repository}:${tag.tag}`, tag])).values()].sort(byName),
-    stale: [...new Set([...stale, ...gone])].map(key => `/${key}`).sort(),
+    stale: [...new Set([...stale, ...(pruned?.keys ?? [])])].map(key => `/${key}`).sort(),
   }
 }
 

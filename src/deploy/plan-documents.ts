@@ -1,5 +1,5 @@
 import { formatCatalog, formatTagsList } from '../tree/documents.ts'
-import { catalogPath, tagsListPath } from '../tree/layout.ts'
+import { catalogPath, manifestPath, tagsListPath } from '../tree/layout.ts'
 import { documentRoute, tagsRoute } from '../tree/routes.ts'
 import { callOf } from './call-of.ts'
 import { headOf, isListedAs, type LocalRepository, tagOf } from './content.ts'
@@ -39,18 +39,27 @@ export async function planDocuments(
   await forEach(new Set([...local.keys(), ...alsoTouched]), jobs, async name => {
     const repository = local.get(name)
     looked += 1 + (repository?.referrers.size ?? 0) + (repository?.fallbacks.size ?? 0)
-    const own = isWritten ? (repository?.fallbacks.keys() ?? []) : localTags(repository)
-    const names = new Set([...(tags.get(name) ?? []), ...own])
-    if (names.size > 0 || repository !== undefined || listing.has(tagsListPath(name)))
-      documents.push(...(await planTags(sources, name, [...names].sort())))
+    const listed = tags.get(name) ?? new Set()
+    const own = isWritten
+      ? [...(await unlistedTags(sources, repository, listed)), ...(repository?.fallbacks.keys() ?? [])]
+      : localTags(repository)
+    const names = [...new Set([...listed, ...own])].sort()
+    if (names.length > 0 || repository !== undefined || listing.has(tagsListPath(name)))
+      documents.push(...(await planTags(sources, { name, local: repository }, names)))
   })
   documents.push(...planCatalog(sources, [...new Set([...local.keys(), ...tags.keys()])].sort()))
   return { documents: [...lists, ...documents], settled: looked - lists.length - documents.length }
 }
 
+/** A repository that is touched; `local`: what the tree has of it. */
+interface TouchedRepository {
+  readonly name: string
+  readonly local: LocalRepository | undefined
+}
+
 async function planTags(
   sources: DocumentSources,
-  repository: string,
+  { name: repository, local }: TouchedRepository,
   names: readonly string[],
 ): Promise<readonly StoreDocument[]> {
   const { store, signal, isGoing } = sources
@@ -70,7 +79,8 @@ async function planTags(
       const keys: string[] = []
       for await (const key of listKeys(store, manifestsPrefix(repository), callOf(signal)))
         if (!isGoing(key)) keys.push(key)
-      return formatTagsList(repository, [...(readContents(keys).tags.get(repository) ?? [])].sort())
+      const listed = readContents(keys).tags.get(repository) ?? new Set()
+      return formatTagsList(repository, [...listed, ...(await unlistedTags(sources, local, listed))].sort())
     },
   }
   return [document]
@@ -109,7 +119,7 @@ function planCatalog(sources: DocumentSources, names: readonly string[]): readon
     async make() {
       const listing = await listStore(store, callOf(signal))
       const { tags } = readContents(remaining(listing, isGoing))
-      return formatCatalog([...tags.keys()].sort())
+      return formatCatalog([...tags.keys(), ...(await unlistedRepositories(sources, tags))].sort())
     },
   }
   return [document]
@@ -126,4 +136,40 @@ function localTags(repository: LocalRepository | undefined): readonly string[] {
     ...repository.objects.filter(({ kind }) => kind === 'tag').map(({ key }) => tagOf(key)),
     ...repository.fallbacks.keys(),
   ]
+}
+
+/**
+ * Tags of the tree that stand, though a listing lacks them: some stores list late what is new. Each is asked for, since another run may have deleted it; as a
+ * rule there are none.
+ */
+async function unlistedTags(
+  { store, jobs, signal }: DocumentSources,
+  repository: LocalRepository | undefined,
+  listed: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  if (repository === undefined) return []
+  const found: string[] = []
+  await forEach(new Set(localTags(repository)), jobs, async tag => {
+    if (listed.has(tag)) return
+    const head = await store.head(manifestPath(repository.name, tag), callOf(signal))
+    if (head !== undefined) found.push(tag)
+  })
+  return found
+}
+
+/** Repositories of the tree of which a manifest stands, though a listing has none yet. */
+async function unlistedRepositories(
+  { store, repositories, jobs, signal }: DocumentSources,
+  listed: ReadonlyMap<string, unknown>,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  await forEach(repositories, jobs, async ({ name, objects }) => {
+    if (listed.has(name)) return
+    for (const { key, kind } of objects) {
+      if (kind === 'blob' || (await store.head(key, callOf(signal))) === undefined) continue
+      found.push(name)
+      return
+    }
+  })
+  return found
 }

@@ -26,8 +26,8 @@ export function describePlan(planned: Planned): DeployPlan {
   const tagged = objects.writes.filter(({ object }) => object.kind === 'tag')
   const firstTag = files.length - tagged.length
   const all: readonly PlannedObject[] = [
-    ...files.slice(0, firstTag),
     ...objects.constants.map(describeWrite),
+    ...files.slice(0, firstTag),
     ...documents.filter(isList).map(describeDocument),
     ...files.slice(firstTag),
     ...documents.filter(document => !isList(document)).map(describeDocument),
@@ -59,7 +59,7 @@ export function refusePlan({ problems }: DeployPlan): void {
   if (first === undefined) return
   const hints = [...new Set(refused.flatMap(({ hint }) => hint ?? []))]
   throw new RegistrishError(first.code, refused.map(({ text }) => text).join('; '), {
-    side: first.code === 'limit' ? 'target' : 'source',
+    side: first.side ?? (first.code === 'limit' ? 'target' : 'source'),
     ...(hints.length === 0 ? {} : { hint: hints.join('; ') }),
   })
 }
@@ -110,8 +110,21 @@ function limitProblems({ title, limits }: ObjectStore, { writes }: PlannedObject
       `the key of ${object.key} is longer than the ${limits.longestKey} bytes that ${title} takes`,
       'fetch the image under a shorter name with --as',
     )
-  return writes.flatMap(({ object }) => [
+  const forbidden = new Map(
+    writes.flatMap(({ object: { key, repository } }) => {
+      const reason = limits.forbidden?.(key)
+      return reason === undefined ? [] : [[repository, reason] as const]
+    }),
+  )
+  const inexpressible = [...forbidden].map(([repository, reason]) =>
+    refuse(
+      `${title} cannot hold the images of ${repository}: ${reason}`,
+      'fetch them under another name with --as, and leave these out (registrish remove)',
+    ),
+  )
+  const tooMuch = writes.flatMap(({ object }) => [
     ...(object.size > limits.largestObject ? [tooLarge(object)] : []),
     ...(Buffer.byteLength(object.key) > limits.longestKey ? [tooLong(object)] : []),
   ])
+  return [...inexpressible, ...tooMuch]
 }

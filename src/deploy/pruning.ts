@@ -45,6 +45,7 @@ export interface Pruning {
 /** What was deleted. */
 interface Pruned {
   readonly deleted: Amount
+  readonly keys: readonly string[]
   readonly tags: readonly PlannedTag[]
 }
 
@@ -107,6 +108,7 @@ export async function createPruning(sources: PruningSources): Promise<Pruning> {
       const outcome = await pruneStore(target, plan, { ...ageing, ...call, rank: key => rankOf(targets.get(key)) })
       return {
         deleted: amountOf(outcome.deleted, listing),
+        keys: outcome.deleted,
         tags: outcome.deleted.flatMap(key => describeTag(foreign.get(key))),
       }
     },
@@ -204,7 +206,7 @@ function judge(
   } catch (error) {
     if (!isRegistrishError(error, 'conflict')) throw error
     const { message: text, hint } = error
-    return [{ level: 'refuse', code: 'conflict', text, ...(hint === undefined ? {} : { hint }) }]
+    return [{ level: 'refuse', code: 'conflict', text, side: 'target', ...(hint === undefined ? {} : { hint }) }]
   }
 }
 

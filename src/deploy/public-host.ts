@@ -1,6 +1,6 @@
 import { RegistrishError } from '../errors.ts'
-import { quote } from '../oci/digest.ts'
 import { DOCKER_HUB, parseReference } from '../oci/reference.ts'
+import { quoteUrl } from './quote-url.ts'
 
 /** Where users pull from. */
 export interface PublicHost {
@@ -18,11 +18,14 @@ export function parsePublicHost(
 ): PublicHost {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'https' && scheme !== 'http')
-    throw usage(`${quote(text)} is no address of a registry`, GRAMMAR)
+    throw usage(`${quoteUrl(text)} is no address of a registry`, GRAMMAR)
   if (scheme === 'https' && plainHttp)
-    throw usage(`${quote(text)} says HTTPS, --plain-http says HTTP`, 'leave --plain-http out, or write the host alone')
+    throw usage(
+      `${quoteUrl(text)} says HTTPS, --plain-http says HTTP`,
+      'leave --plain-http out, or write the host alone',
+    )
   const url = parseUrl(scheme === undefined ? `https://${text}` : text)
-  if (url === undefined) throw usage(`${quote(text)} is no host`, GRAMMAR)
+  if (url === undefined) throw usage(`${quoteUrl(text)} is no host`, GRAMMAR)
   const port = /:(\d+)$/.exec(authorityOf(text))?.[1]
   if (url.username !== '' || url.password !== '') throw hasCredentials(url.hostname)
   // The URL class drops a default port; Docker takes a name without a dot for a host only with its port.
@@ -63,7 +66,7 @@ function hasCredentials(host: string): RegistrishError {
 
 function hasPath(text: string, host: string): RegistrishError {
   return usage(
-    `${quote(text)} has a path: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
+    `${quoteUrl(text)} has a path: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
     `have that host, or one of its own, lead to the root of the bucket, and write --url ${host}`,
   )
 }
@@ -75,7 +78,7 @@ function noHost(host: string): RegistrishError {
       `write its full name, or its port: --url ${host}:443`,
     )
   }
-  return usage(`${quote(host)} is no host that an image's name can begin with`, GRAMMAR)
+  return usage(`${quoteUrl(host)} is no host that an image's name can begin with`, GRAMMAR)
 }
 
 function usage(message: string, hint: string): RegistrishError {

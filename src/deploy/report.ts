@@ -1,3 +1,4 @@
+import type { Side } from '../errors.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { CallOptions } from '../oci/source.ts'
 import type { OnProgress } from '../progress.ts'
@@ -48,6 +49,8 @@ export interface PlanProblem {
   readonly code: 'limit' | 'incomplete' | 'size-mismatch' | 'conflict'
   readonly text: string
   readonly hint?: string
+  /** Whose it is. Default: the tree's, but of a `limit` the store's. */
+  readonly side?: Side
 }
 
 /** What a deploy would do. */
@@ -75,6 +78,9 @@ export interface DeployReport {
   readonly deleted: Amount
   /** Tags as they are now, those of the plan that were changed by this run. Sorted by repository and tag. */
   readonly tags: readonly PlannedTag[]
-  /** Request paths of answers that changed and that a cache may still hold, sorted: `/v2/alpine/manifests/latest`. */
+  /**
+   * Request paths of answers that this run changed or deleted and that a cache may still hold, sorted: `/v2/alpine/manifests/latest`. What a run that was cut off
+   * has changed is not among them.
+   */
   readonly stale: readonly string[]
 }

@@ -75,6 +75,8 @@ export interface StoreLimits {
   readonly largestObject: number
   /** Bytes of UTF-8. */
   readonly longestKey: number
+  /** Why a key cannot be held whatever its length, as after "cannot hold it: "; undefined where it can. Default: all can. */
+  readonly forbidden?: (key: string) => string | undefined
 }
 
 /**

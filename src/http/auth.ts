@@ -110,11 +110,12 @@ function unknownScheme(registry: string, challenges: readonly Challenge[]): Regi
 /** Registries answer alike for what does not exist and for what may not be seen: the message says both. */
 function refusedError({ registry }: AuthorizerOptions, repository: string, found: FoundCredentials): RegistrishError {
   const { credentials, places } = found
+  const what = repository === '' ? 'its catalogue' : repository
   const looked = `looked for credentials in ${places.join(', ')}`
   return credentials === undefined
     ? new RegistrishError(
         'unauthorized',
-        `${registry} does not show ${repository} to anonymous users: it does not exist, or needs a login`,
+        `${registry} does not show ${what} to anonymous users: it does not exist, or needs a login`,
         {
           side: 'source',
           hint: `check the name, or log in: docker login ${registry}; or name a file with --authfile (${looked})`,
@@ -122,7 +123,7 @@ function refusedError({ registry }: AuthorizerOptions, repository: string, found
       )
     : new RegistrishError(
         'unauthorized',
-        `${registry} refuses access to ${repository} with the credentials from ${credentials.origin}`,
+        `${registry} refuses access to ${what} with the credentials from ${credentials.origin}`,
         {
           side: 'source',
           hint: `they are wrong or expired, they lack permission, or there is no such repository: docker login ${registry}, or name a file with --authfile`,

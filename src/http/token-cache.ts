@@ -26,6 +26,7 @@ export interface Authorization {
 /** Which token is wanted. */
 interface TokenQuery {
   readonly challenge: Challenge
+  /** Empty where it is about no repository: then no scope is computed. */
   readonly repository: string
   readonly rejected: string | undefined
   readonly credentials?: Exclude<Credentials, { readonly kind: 'bearer' }>
@@ -63,7 +64,7 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
     async get(query) {
       const { realm = '', service = '', scope: asked = '' } = query.challenge.parameters
       // Docker Hub's /v2/ names no scope, ECR Public names "aws": what the challenge says is used, what it leaves out is computed.
-      const scope = asked === '' ? `repository:${query.repository}:pull` : asked
+      const scope = asked === '' && query.repository !== '' ? `repository:${query.repository}:pull` : asked
       const key = JSON.stringify([realm, service, scope, query.credentials?.origin, query.credentials?.username])
       const cached = known.get(key)
       if (cached !== undefined && now() < cached.expires && cached.authorization !== query.rejected) return cached

@@ -13,6 +13,11 @@ export interface Reference {
 /** The registry of names that name none. */
 export const DOCKER_HUB = 'docker.io'
 
+/** The host of a registry's API: Docker Hub's stands at another than its name (facts of the Docker Engine). */
+export function apiHostOf(registry: string): string {
+  return registry === DOCKER_HUB ? 'registry-1.docker.io' : registry
+}
+
 /**
  * Parses an image name as Docker does (distribution/reference): the first component is a host if it holds "." or ":" or is "localhost";
  * names without one are Docker Hub's, single ones in `library/`. `index.docker.io` and `registry-1.docker.io` are docker.io.

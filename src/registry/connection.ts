@@ -6,7 +6,7 @@ import type { CredentialFinder } from '../http/credentials.ts'
 import type { Retry } from '../http/retry.ts'
 import { passingFailure } from '../http/status.ts'
 import { speaksTls } from '../http/tls-probe.ts'
-import { DOCKER_HUB, isLoopback } from '../oci/reference.ts'
+import { apiHostOf, isLoopback } from '../oci/reference.ts'
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
@@ -82,12 +82,9 @@ interface Beginning {
   readonly authorizer: Authorizer
 }
 
-/** Docker Hub's API stands at another host than its name (facts of the Docker Engine). */
-const HUB_HOST = 'registry-1.docker.io'
-
 /** HTTPS, but plain HTTP where that was asked for, and for a registry on this machine that speaks no TLS. */
 async function chooseOrigin(registry: string, plainHttp: boolean): Promise<URL> {
-  const host = registry === DOCKER_HUB ? HUB_HOST : registry
+  const host = apiHostOf(registry)
   const [https, http] = [new URL(`https://${host}`), new URL(`http://${host}`)]
   if (plainHttp) return http
   if (!isLoopback(registry)) return https

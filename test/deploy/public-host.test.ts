@@ -65,6 +65,22 @@ describe('what no client could pull from is refused, with the way out', () => {
     )
     expect(`${error.message}${error.hint}`).not.toContain('secret')
   })
+
+  test.each([
+    ['ftp://user:secret@a.example', '"ftp://a.example" is no address of a registry'],
+    ['https://user:secret@a b', '"https://a b" is no host'],
+    ['user:secret@a b', '"a b" is no host'],
+    ['https://user:sec/ret@a.example', '"https://a.example" is no host'],
+  ])('nor one that stands where no host can be read: %s', (text, message) => {
+    const error = failureOf(() => parsePublicHost(text))
+    expect(error.message).toBe(message)
+    expect(error.hint).not.toContain('secret')
+  })
+
+  test('nor where the schemes do not go together', () => {
+    const error = failureOf(() => parsePublicHost('https://user:secret@a.example', { plainHttp: true }))
+    expect(error.message).toBe('"https://a.example" says HTTPS, --plain-http says HTTP')
+  })
 })
 
 function failureOf(work: () => unknown): RegistrishError {

@@ -1,5 +1,6 @@
 import { RegistrishError } from '../../errors.ts'
 import { quote } from '../../oci/digest.ts'
+import { quoteUrl } from '../quote-url.ts'
 import type { AzurePlace } from './place.ts'
 
 /** A container as a user names it. */
@@ -24,7 +25,7 @@ export const WEB_CONTAINER: string = '$web'
 export function parseAzureTarget({ account, container = WEB_CONTAINER, endpoint }: AzureTargetInput): AzureTarget {
   if (!/^[a-z0-9]{3,24}$/.test(account)) {
     throw usage(
-      `${quote(account)} is no name of a storage account`,
+      `${quoteUrl(account)} is no name of a storage account`,
       'give its name alone, 3 to 24 small letters and digits: --azure myregistry',
     )
   }
@@ -53,14 +54,14 @@ function parseEndpoint(given: string): string {
   if (
     url !== undefined &&
     /^https?:$/.test(url.protocol) &&
-    url.username === '' &&
+    url.username + url.password === '' &&
     url.search === '' &&
     url.hash === ''
   )
     return url.href.replace(/\/+$/, '')
   throw usage(
     'the endpoint is not a URL that begins with https:// or http://',
-    'write it as --azure-endpoint https://ACCOUNT.blob.core.usgovcloudapi.net, without a token',
+    'write it as --azure-endpoint https://ACCOUNT.blob.core.usgovcloudapi.net, without a user or a token',
   )
 }
 

@@ -10,16 +10,26 @@ const INDEX = 'index.html'
 
 /** Where the object of a key is kept. @throws RegistrishError `limit` for keys that no file can stand for. */
 export function pathOf(key: string): string {
-  const isTop = /^[^/]+\/$/.test(key)
-  if (isTop) return `${key}${INDEX}`
-  const parts = key.split('/')
-  const hasOddPart = parts.some(part => part === '' || part === '.' || part === '..')
-  // That file can be no folder: neither it nor what would be in it.
-  if (!hasOddPart && parts[1] !== INDEX) return key
-  throw new RegistrishError('limit', `Bunny Storage cannot keep ${key}: it has files and folders, no other keys`, {
+  if (isTop(key)) return `${key}${INDEX}`
+  const reason = whyNoFile(key)
+  if (reason === undefined) return key
+  throw new RegistrishError('limit', `Bunny Storage cannot keep ${key}: ${reason}`, {
     side: 'target',
     hint: 'leave that image out, or give it another name',
   })
+}
+
+/** Why no file can stand for a key; undefined where one can. */
+export function whyNoFile(key: string): string | undefined {
+  if (isTop(key)) return undefined
+  const [top = '', second, ...rest] = key.split('/')
+  const hasOddPart = [top, second, ...rest].some(part => part === '' || part === '.' || part === '..')
+  if (hasOddPart) return 'it has files and folders, no other keys'
+  return second === INDEX ? `${top}/${INDEX} is the file that answers ${top}/ there` : undefined
+}
+
+function isTop(key: string): boolean {
+  return /^[^/]+\/$/.test(key)
 }
 
 /** The key of what is kept at a path. */

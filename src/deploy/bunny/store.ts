@@ -10,7 +10,7 @@ import type { NewObject, ObjectStore, PutOptions } from '../store.ts'
 import { type BunnyCalls, type BunnyPlace, openBunnyCalls } from './calls.ts'
 import { headOf } from './entry.ts'
 import { listObjects } from './list.ts'
-import { pathOf } from './path.ts'
+import { pathOf, whyNoFile } from './path.ts'
 import { findEntry, getFile } from './read.ts'
 
 /** Which storage zone, where, and how it is written to. */
@@ -35,7 +35,7 @@ export function openBunnyStore(options: BunnyOptions): ObjectStore {
   const { jobs = 16 } = options
   return {
     title: calls.words.title,
-    limits: { largestObject: LARGEST_OBJECT, longestKey: LONGEST_KEY },
+    limits: { largestObject: LARGEST_OBJECT, longestKey: LONGEST_KEY, forbidden: whyNoFile },
     now: () => calls.now(),
     list: (prefix, given) => listObjects(calls, prefix, given),
     async head(key, given) {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { RegistrishError } from '../../errors.ts'
 import { reachOf } from '../../http/local-address.ts'
 import { quote } from '../../oci/digest.ts'
+import { quoteUrl } from '../quote-url.ts'
 import type { GcsPlace } from './calls.ts'
 
 /** A bucket as a user names it. */
@@ -45,11 +46,11 @@ const EMULATOR = 'STORAGE_EMULATOR_HOST'
 function parseBucket(given: string): string {
   const text = given.replace(/^gs:\/\//, '')
   const [bucket = '', ...rest] = text.split('/')
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text))
-    throw usage(`${quote(given)} is not a bucket`, 'give its name alone: --gcs bucket, or --gcs gs://bucket')
+  if (/^[a-z][a-z0-9+.-]*:|@/i.test(text))
+    throw usage(`${quoteUrl(given)} is not a bucket`, 'give its name alone: --gcs bucket, or --gcs gs://bucket')
   if (rest.join('') !== '') {
     throw usage(
-      `${quote(given)} names a folder of a bucket: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
+      `${quoteUrl(given)} names a folder of a bucket: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
       `give the registry a bucket of its own: --gcs ${bucket}-registry`,
     )
   }
@@ -84,9 +85,12 @@ const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/
 function parseEndpoint(given: string, name: string): string {
   const url = /^https?:\/\//i.test(given) ? parseUrl(given) : parseHost(given, name === EMULATOR)
   if (url === undefined || url.username !== '' || url.password !== '' || !HOST.test(url.hostname))
-    throw usage(`${name} ${quote(given)} is not an endpoint`, `write it as ${FLAG} https://host or http://host:port`)
+    throw usage(
+      `${name} ${quoteUrl(given)} is not an endpoint`,
+      `write it as ${FLAG} https://host or http://host:port, with no user before the host`,
+    )
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    throw usage(`${name} ${quote(given)} has a path: an endpoint is the root of a host`, `try ${FLAG} ${url.origin}`)
+    throw usage(`${name} ${quoteUrl(given)} has a path: an endpoint is the root of a host`, `try ${FLAG} ${url.origin}`)
   return url.origin
 }
 

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { deletionsKey } from '../../tree/layout.ts'
 import { type BucketPart, type Document, OURS, resourceName } from './setup-documents.ts'
+import { corsNotes, lifecycleNotes } from './setup-notes.ts'
+import { asDocument, definedOf, listOf, textsOf } from './setup-values.ts'
 
 /** What becomes of what a bucket is told already. */
 export type Merged =
@@ -17,7 +19,7 @@ export function mergeDocument(part: BucketPart, found: Document | undefined, wan
   if (part === 'acl') return mergeAcl(found, wanted)
   if (part === 'public-access') return mergeBlock(found ?? {}, wanted)
   if (found === undefined) return { type: 'change', document: wanted }
-  if (part === 'cors') return mergeRules('CORSRules', found, wanted)
+  if (part === 'cors') return mergeCors(found, wanted)
   if (part === 'lifecycle') return mergeLifecycle(found, wanted)
   return mergeWebsite(found, wanted)
 }
@@ -88,13 +90,13 @@ function mergeBlock(found: Document, wanted: Document): Merged {
   return blocks ? { type: 'change', document: merged } : { type: 'same' }
 }
 
-/** Rules by their ID: ours replaces ours, others stay before it. */
-function mergeRules(name: string, found: Document, wanted: Document): Merged {
-  const [ours] = listOf(wanted[name])
-  const rules = listOf(found[name])
-  const others = rules.filter(({ ID }) => ID !== ours?.['ID'])
-  if (rules.some(rule => isDeepStrictEqual(definedOf(rule), ours))) return { type: 'same' }
-  return { type: 'change', document: { ...found, [name]: [...others, ours] } }
+/** Ours stands behind those of others. */
+function mergeCors(found: Document, wanted: Document): Merged {
+  const [ours = {}] = listOf(wanted['CORSRules'])
+  const merged = mergeRules('CORSRules', found, wanted)
+  const rules = rulesOf('CORSRules', found, merged)
+  const place = rules.findIndex(rule => rule['ID'] === ours['ID'])
+  return { ...merged, notes: corsNotes(rules.slice(0, place), ours) }
 }
 
 /** Any rule for the whole bucket that aborts uploads will do. */
@@ -105,7 +107,25 @@ function mergeLifecycle(found: Document, wanted: Document): Merged {
     const days = asDocument(rule['AbortIncompleteMultipartUpload'])['DaysAfterInitiation']
     return rule['Status'] === 'Enabled' && isForAll && (rule['Prefix'] ?? '') === '' && typeof days === 'number'
   })
-  return aborts ? { type: 'same' } : mergeRules('Rules', found, wanted)
+  const merged: Joined = aborts ? { type: 'same' } : mergeRules('Rules', found, wanted)
+  return { ...merged, notes: lifecycleNotes(rulesOf('Rules', found, merged)) }
+}
+
+/** Rules can always say both. */
+type Joined = Exclude<Merged, { readonly type: 'refuse' }>
+
+/** Rules by their ID: ours replaces ours, others stay before it. */
+function mergeRules(name: string, found: Document, wanted: Document): Joined {
+  const [ours] = listOf(wanted[name])
+  const rules = listOf(found[name])
+  const others = rules.filter(({ ID }) => ID !== ours?.['ID'])
+  if (rules.some(rule => isDeepStrictEqual(definedOf(rule), ours))) return { type: 'same' }
+  return { type: 'change', document: { ...found, [name]: [...others, ours] } }
+}
+
+/** The rules that hold in the end. */
+function rulesOf(name: string, found: Document, merged: Joined): readonly Document[] {
+  return listOf((merged.type === 'change' ? merged.document : found)[name])
 }
 
 function mergeWebsite(found: Document, wanted: Document): Merged {
@@ -135,26 +155,4 @@ function globOf(glob: string): RegExp {
 
 function bySid(left: Document, right: Document): number {
   return String(left['Sid']) < String(right['Sid']) ? -1 : 1
-}
-
-/** Without what is undefined. */
-function definedOf(document: Document): Document {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined))
-}
-
-function textsOf(value: unknown): readonly string[] {
-  return (Array.isArray(value) ? value : [value]).filter(text => typeof text === 'string')
-}
-
-/** A list of documents; one alone may stand for the list. */
-function listOf(value: unknown): readonly Document[] {
-  return (Array.isArray(value) ? value : [value]).filter(isDocument)
-}
-
-function asDocument(value: unknown): Document {
-  return isDocument(value) ? value : {}
-}
-
-function isDocument(value: unknown): value is Document {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -45,8 +45,15 @@ async function applyPart(admin: BucketAdmin, part: BucketPart, options: SetupOpt
     const found = await admin.read(part)
     const merged = mergeDocument(part, found, documentOf(part, options))
     if (merged.type === 'refuse') return { part, outcome: 'refused', text: merged.reason, hint: merged.hint }
-    const notes = merged.notes === undefined || merged.notes.length === 0 ? {} : { notes: merged.notes }
-    if (merged.type === 'same') return { part, outcome: 'unchanged', text: 'as it should be', ...notes }
+    const hasNotes = merged.notes !== undefined && merged.notes.length > 0
+    const notes = hasNotes ? { notes: merged.notes } : {}
+    if (merged.type === 'same')
+      return {
+        part,
+        outcome: 'unchanged',
+        text: hasNotes ? 'has what is needed, and more' : 'as it should be',
+        ...notes,
+      }
     await admin.write(part, merged.document)
     return { part, outcome: 'done', text: found === undefined ? 'set' : 'changed; what others set is kept', ...notes }
   } catch (error) {

@@ -90,7 +90,8 @@ async function open(options: S3Options): Promise<S3Calls> {
 function checkEndpoint(endpoint: string | undefined): void {
   if (endpoint === undefined) return
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '') return
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password === '' && url.search === '')
+    return
   throw new RegistrishError('usage', 'the endpoint of the store is not a URL that begins with https:// or http://', {
     side: 'target',
     hint: 'write it as --s3-endpoint https://host or http://host:port, without credentials',

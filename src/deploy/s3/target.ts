@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { RegistrishError } from '../../errors.ts'
 import { reachOf } from '../../http/local-address.ts'
 import { quote } from '../../oci/digest.ts'
+import { quoteUrl } from '../quote-url.ts'
 import { checkBucketName } from './bucket-name.ts'
 
 /** A bucket as a user names it. */
@@ -64,12 +65,12 @@ export function awsHost(region: string): string {
 function parseBucket(given: string): string {
   const text = given.replace(/^s3:\/\//, '')
   const [bucket = '', ...rest] = text.split('/')
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) {
-    throw usage(`${quote(given)} is not a bucket`, 'give its name alone: --s3 bucket, or --s3 s3://bucket')
+  if (/^[a-z][a-z0-9+.-]*:|@/i.test(text)) {
+    throw usage(`${quoteUrl(given)} is not a bucket`, 'give its name alone: --s3 bucket, or --s3 s3://bucket')
   }
   if (rest.join('') !== '') {
     throw usage(
-      `${quote(given)} names a folder of a bucket: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
+      `${quoteUrl(given)} names a folder of a bucket: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
       `give the registry a bucket of its own: --s3 ${bucket}-registry`,
     )
   }
@@ -80,12 +81,15 @@ function parseBucket(given: string): string {
 function parseEndpoint(given: string, bucket: string): URL {
   const url = /^https?:\/\//i.test(given) ? parseUrl(given) : parseHost(given)
   if (url === undefined || url.username !== '' || url.password !== '' || !HOST.test(url.hostname))
-    throw usage(`${quote(given)} is not an endpoint`, 'give a URL or a host: --s3-endpoint https://s3.example.com')
+    throw usage(
+      `${quoteUrl(given)} is not an endpoint`,
+      'give a URL or a host, with no user before it: --s3-endpoint https://s3.example.com',
+    )
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    throw usage(`${quote(given)} has a path: an endpoint is the root of a host`, `try --s3-endpoint ${url.origin}`)
+    throw usage(`${quoteUrl(given)} has a path: an endpoint is the root of a host`, `try --s3-endpoint ${url.origin}`)
   if (url.hostname.startsWith(`${bucket}.`)) {
     throw usage(
-      `${quote(given)} is the host of the bucket, not of the store`,
+      `${quoteUrl(given)} is the host of the bucket, not of the store`,
       `leave the bucket out: --s3-endpoint ${url.origin.replace(`//${bucket}.`, '//')}`,
     )
   }

@@ -52,13 +52,15 @@ export function createTransport(options: ConnectionOptions): Transport {
 
 /**
  * Whether an answer comes from something in between: a load balancer, a proxy, a login page. No store answers a write with a page for people, though some
- * call an answer without a body one. Where the SDK gets credentials, JSON is spoken too.
+ * call an answer without a body one; and some say of what is not there no more than that. Where the SDK gets credentials, JSON is spoken too.
  */
 function isForeign(response: HttpResponse, method: string): boolean {
   const { status } = response
   const type = response.header('content-type') ?? ''
   if (method === 'HEAD' || status === 304) return false
-  if (status < 300) return method !== 'GET' && /html/i.test(type) && response.header('content-length') !== '0'
+  const isEmpty = response.header('content-length') === '0'
+  if (status < 300) return method !== 'GET' && /html/i.test(type) && !isEmpty
+  if (status === 404 && method === 'GET' && isEmpty && type === '') return false
   return !/xml|json/i.test(type)
 }
 

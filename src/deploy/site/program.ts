@@ -12,10 +12,24 @@ export interface SiteProgram {
   readonly talks: boolean
   /** What is to be done in the tree's root before it is run. */
   prepare?(root: string): Promise<void>
-  /** The arguments of its runs, one after the other. `site`: as the program knows it, undefined for the one that it was linked with. */
-  runs(site: string | undefined): readonly (readonly string[])[]
+  /** The arguments of its runs, one after the other. */
+  runs(site: Site): readonly (readonly string[])[]
   /** Where a site is seen, as far as its name says so: `my-site.netlify.app`. */
   hostOf(site: string | undefined): string | undefined
-  /** Where it turned out to be seen: the URL that the last run's standard output names. */
-  readUrl(output: string): string | undefined
+  /** What the last run's standard output says was published; undefined where it says nothing of that. @throws RegistrishError `tool-failed` where it is not what users see. */
+  readResult(output: string): Published | undefined
+}
+
+/** A site as its program knows it. */
+export interface Site {
+  /** Its name or id; undefined for the one that the program was linked with. */
+  readonly site?: string | undefined
+  /** The branch that it is published from, where its host has such. Default: main. */
+  readonly branch?: string | undefined
+}
+
+/** What a program published. */
+export interface Published {
+  /** Where the site is seen, if it says so. */
+  readonly url?: string
 }

@@ -1,3 +1,4 @@
+import { RegistrishError } from '../../errors.ts'
 import { isRecord } from '../../oci/descriptor.ts'
 import { forgetManifests } from './firebase-cache.ts'
 import type { SiteProgram } from './program.ts'
@@ -9,7 +10,7 @@ const netlify: SiteProgram = {
   login: 'to log in: netlify login, or set NETLIFY_AUTH_TOKEN; to choose the site: name it, or netlify link',
   folder: '',
   talks: false,
-  runs: site => [
+  runs: ({ site }) => [
     [
       'deploy',
       '--prod',
@@ -22,9 +23,10 @@ const netlify: SiteProgram = {
   ],
   // A site may be named by its id, which says nothing of its address.
   hostOf: site => (site === undefined || UUID.test(site) ? undefined : `${site}.netlify.app`),
-  readUrl(output) {
-    const answer = parseJson(output)
-    return isRecord(answer) && typeof answer['url'] === 'string' ? answer['url'] : undefined
+  readResult(output) {
+    // What else is said stands before it.
+    const answer = parseJson(/^\{.*\}$/ms.exec(output)?.[0] ?? '')
+    return isRecord(answer) && typeof answer['url'] === 'string' ? { url: answer['url'] } : undefined
   },
 }
 
@@ -37,16 +39,19 @@ const cloudflarePages: SiteProgram = {
   folder: 'cloudflare-pages',
   talks: true,
   // Without a branch it publishes a preview where the folder is a checkout of another branch; main is what new projects publish from.
-  runs: site => [
+  runs: ({ site, branch = 'main' }) => [
     [
       ...['pages', 'deploy', 'site', ...(site === undefined ? [] : ['--project-name', site])],
-      ...['--branch', 'main', '--commit-dirty=true'],
+      ...['--branch', branch, '--commit-dirty=true'],
     ],
   ],
   hostOf: site => (site === undefined ? undefined : `${site}.pages.dev`),
-  readUrl(output) {
-    const host = /https:\/\/[a-z0-9-]+\.([a-z0-9-]+\.pages\.dev)\b/.exec(output)?.[1]
-    return host === undefined ? undefined : `https://${host}`
+  readResult(output) {
+    // Only previews have an alias, by their branch: https://BRANCH.PROJECT.pages.dev.
+    const alias = /Deployment alias URL: (https:\/\/[^\s./]+\.[^\s./]+\.pages\.dev)\b/.exec(output)?.[1]
+    if (alias !== undefined) throw previewError(alias)
+    const host = /Take a peek over at https:\/\/[a-z0-9-]+\.([a-z0-9-]+\.pages\.dev)\b/.exec(output)?.[1]
+    return host === undefined ? undefined : { url: `https://${host}` }
   },
 }
 
@@ -58,14 +63,17 @@ const firebase: SiteProgram = {
   folder: '',
   talks: true,
   prepare: forgetManifests,
-  runs: site => [
+  runs: ({ site }) => [
     [
       ...['deploy', '--only', 'hosting', ...(site === undefined ? [] : ['--project', site])],
       ...['--config', 'firebase/firebase.json', '--non-interactive'],
     ],
   ],
   hostOf: site => (site === undefined ? undefined : `${site}.web.app`),
-  readUrl: output => /Hosting URL: (https:\/\/\S+)/.exec(output)?.[1],
+  readResult(output) {
+    const url = /Hosting URL: (https:\/\/\S+)/.exec(output)?.[1]
+    return url === undefined ? undefined : { url }
+  },
 }
 
 /** Of `vercel`, which prints the address of one deployment only, not that of the project. */
@@ -75,12 +83,12 @@ const vercel: SiteProgram = {
   login: 'to log in: vercel login, or set VERCEL_TOKEN; to choose the project: name it, or vercel link in vercel/',
   folder: 'vercel',
   talks: false,
-  runs: site => [
+  runs: ({ site }) => [
     ...(site === undefined ? [] : [['link', '--yes', '--project', site]]),
     ['deploy', '--prebuilt', '--prod', '--archive=tgz', '--yes'],
   ],
   hostOf: () => undefined,
-  readUrl: () => undefined,
+  readResult: output => (/https:\/\/\S/.test(output) ? {} : undefined),
 }
 
 /** The programs by the name of the host whose sites they publish, as its emitter bears it. */
@@ -99,6 +107,17 @@ export function programOf(host: string): SiteProgram {
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+function previewError(alias: string): RegistrishError {
+  return new RegistrishError(
+    'tool-failed',
+    `wrangler pages deploy published a preview at ${alias}: users are served what they were before`,
+    {
+      hint: 'name the branch that the project takes for production, which its settings at Cloudflare show: --cloudflare-pages-branch BRANCH',
+      side: 'target',
+    },
+  )
+}
 
 /** undefined where it is no JSON. */
 function parseJson(text: string): unknown {

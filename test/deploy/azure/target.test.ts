@@ -25,7 +25,9 @@ test.each([
   [{ account: 'registry', container: 'a--b' }, /single hyphens/],
   [{ account: 'registry', container: 'ab' }, /\$web, needs no flag/],
   [{ account: 'registry', endpoint: 'registry.test' }, /--azure-endpoint https/],
-  [{ account: 'registry', endpoint: 'https://registry.test?sig=SECRET' }, /without a token/],
+  [{ account: 'registry', endpoint: 'https://registry.test?sig=SECRET' }, /without a user or a token/],
+  [{ account: 'registry', endpoint: 'https://:SECRET@registry.test' }, /without a user or a token/],
+  [{ account: 'https://user:SECRET@registry.test' }, /name alone/],
 ])('%j makes no sense', (input, hint) => {
   const error: unknown = (() => {
     try {

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { deployTree } from '../../../src/deploy/deploy.ts'
+import { deployTree, planDeploy } from '../../../src/deploy/deploy.ts'
 import type { DeployOptions } from '../../../src/deploy/report.ts'
 import type { ProgressEvent } from '../../../src/progress.ts'
 import { makeArtifact, makeImage, makeMultiPlatform, withReferrers } from '../../support/made-images.ts'
@@ -53,6 +53,19 @@ test.each([{}, { checkHeaders: true }])('a second deploy writes nothing: %j', as
   const read = started.server.log.filter(line => line.startsWith('get ') && !/_catalog|deletions/.test(line))
   if (options.checkHeaders !== true) expect(read).toEqual([])
 })
+
+test.each(['index.html', 'index.html/app'])(
+  'a repository %s is refused by its name before anything is sent',
+  async name => {
+    const { store, server } = await startStore()
+    const tree = await makeTree({ ...(await makeImages()), [name]: { latest: await makeImage({ seed: 'index' }) } })
+    const text = `bunny://zone cannot hold the images of ${name}: v2/index.html is the file that answers v2/ there`
+    const { problems } = await planDeploy(tree, store)
+    expect(problems).toEqual([{ level: 'refuse', code: 'limit', text, hint: expect.stringContaining('--as') }])
+    await expect(deployTree(tree, store)).rejects.toMatchObject({ code: 'limit', side: 'target', message: text })
+    expect(server.files.size).toBe(0)
+  },
+)
 
 test('another tree adds its images, and takes none away', async () => {
   const started = await startStore()

@@ -20,6 +20,9 @@ test.each([
   [{ zone: 'zone', endpoint: 'x' }, /not an endpoint/],
   [{ zone: 'zone', endpoint: 'https://x/zone' }, /not an endpoint/],
   [{ zone: 'zone', endpoint: 'http://example.com' }, /password/],
+  [{ zone: 'zone', endpoint: 'https://user:secret@x' }, /^"https:\/\/x" is not an endpoint/],
+  [{ zone: 'zone', endpoint: 'https://:secret@x' }, /^"https:\/\/x" is not an endpoint/],
+  [{ zone: 'https://user:secret@x/zone' }, /^"https:\/\/x\/zone" is no name/],
 ])('refuses %j', (input, message) => {
   expect(() => parseBunnyTarget(input)).toThrow(
     expect.objectContaining({ code: 'usage', message: expect.stringMatching(message) }),

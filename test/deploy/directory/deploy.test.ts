@@ -19,6 +19,7 @@ import { parseDirectoryTarget } from '../../../src/deploy/directory/target.ts'
 import type { DeployOptions, DeployReport } from '../../../src/deploy/report.ts'
 import type { ObjectStore } from '../../../src/deploy/store.ts'
 import { digestOf, hexOf } from '../../../src/oci/digest.ts'
+import { hasChanges, readChanges } from '../../../src/tree/change-notes.ts'
 import { openTree } from '../../../src/tree/disk-tree.ts'
 import { rebuildDocuments } from '../../../src/tree/documents.ts'
 import { listTreeLocks } from '../../../src/tree/lock.ts'
@@ -151,6 +152,26 @@ describe('a folder that is deployed into', () => {
     expect((await listTreeLocks(folder)).size).toBe(1)
     await store.close()
     expect((await listTreeLocks(folder)).size).toBe(0)
+  })
+
+  test('knows which repositories change before they do, until whoever refreshes hosts has done so', async () => {
+    const folder = await newFolder()
+    const store = openDirectoryStore(folder)
+    const noted = async (): Promise<readonly string[]> => [...(await readChanges(folder)).repositories].sort()
+    await store.put(made('v2/app/blobs/x', 'x'))
+    await store.put(made('v2/app/tags/list', '{}'))
+    expect(await hasChanges(folder)).toBe(false)
+    await store.put(made('v2/app/manifests/x', 'x'))
+    await store.put(made('v2/deep/er/manifests/x', 'x'))
+    await store.copy?.('v2/app/manifests/x', { ...made('v2/copied/manifests/x', 'x') })
+    expect(await noted()).toEqual(['app', 'copied', 'deep/er'])
+    await store.close()
+    await (await readChanges(folder)).forget()
+    const second = open(folder)
+    mkdirSync(join(folder, 'v2/deep/er/manifests/folder'))
+    await expectCode(second.put(made('v2/deep/er/manifests/folder', 'x')), 'conflict', 'target')
+    await second.delete(['v2/app/manifests/x', 'v2/app/tags/list'])
+    expect(await noted()).toEqual(['app', 'deep/er'])
   })
 
   test('is written by nobody behind a link that leads out of it', async () => {

@@ -47,7 +47,8 @@ test.each([
   [{ bucket: 's3://abc' }, /not a bucket/],
   [{ bucket: 'abc/registry' }, /folder of a bucket/],
   [{ bucket: 'abc', endpoint: 'ftp://x' }, /--gcs-endpoint .* not an endpoint/],
-  [{ bucket: 'abc', endpoint: 'https://user:password@x' }, /not an endpoint/],
+  [{ bucket: 'abc', endpoint: 'https://user:password@x' }, /^--gcs-endpoint "https:\/\/x" is not an endpoint/],
+  [{ bucket: 'gs://0user:password@x/y' }, /^"gs:\/\/x\/y" is not a bucket/],
   [{ bucket: 'abc', endpoint: 'https://x/storage/v1' }, /has a path/],
   [{ bucket: 'abc', emulator: 'http://x y' }, /STORAGE_EMULATOR_HOST/],
 ])('refuses %j', (input, message) => {

@@ -124,7 +124,36 @@ describe('CORS rules', () => {
   })
 
   test('are the same with what the SDK leaves undefined', () => {
-    expect(merge('cors', { CORSRules: [theirs, { ...ours, Extra: undefined }] })).toEqual({ type: 'same' })
+    expect(merge('cors', { CORSRules: [theirs, { ...ours, Extra: undefined }] })).toEqual({ type: 'same', notes: [] })
+  })
+})
+
+describe('CORS rules that hide ours', () => {
+  const [ours] = documentOf('cors', { bucket: 'bucket' })['CORSRules'] as readonly Document[]
+  const anyone = { ID: 'web', AllowedMethods: ['GET'], AllowedOrigins: ['*'] }
+
+  test.each([
+    [anyone, /^its rule "web" stands before ours .* hides Content-Length, .*, Docker-Content-Digest from them; add/],
+    [{ ...anyone, ID: undefined, AllowedMethods: ['PUT', 'HEAD'] }, /^one of its rules stands before ours/],
+    [{ ...anyone, AllowedOrigins: ['https://example.com', 'https://*'] }, /before ours/],
+    [
+      { ...anyone, ExposeHeaders: ['etag', 'content-length', 'Accept-Ranges', 'Content-Range'] },
+      /hides Docker-Content-Digest from them/,
+    ],
+  ])('are told: %o', (rule, note) => {
+    const told = [expect.stringMatching(note)]
+    expect(merge('cors', { CORSRules: [rule] })).toMatchObject({ type: 'change', notes: told })
+    expect(merge('cors', { CORSRules: [rule, ours] })).toEqual({ type: 'same', notes: told })
+    expect(merge('cors', { CORSRules: [ours, rule] })).toEqual({ type: 'same', notes: [] })
+  })
+
+  test.each([
+    { ...anyone, AllowedMethods: ['PUT'] },
+    { ...anyone, AllowedOrigins: ['https://example.com'] },
+    { ...anyone, ExposeHeaders: ours?.['ExposeHeaders'] },
+    { ...anyone, ExposeHeaders: ['*'] },
+  ])('are not those that do not: %o', rule => {
+    expect(merge('cors', { CORSRules: [rule, ours] })).toEqual({ type: 'same', notes: [] })
   })
 })
 
@@ -141,7 +170,7 @@ describe('lifecycle rules', () => {
   test.each([aborts, { ...aborts, Filter: undefined, Prefix: '' }, { ...aborts, Filter: { Prefix: '' } }])(
     'that abort uploads will do: %o',
     rule => {
-      expect(merge('lifecycle', { Rules: [theirs, rule] })).toEqual({ type: 'same' })
+      expect(merge('lifecycle', { Rules: [theirs, rule] })).toEqual({ type: 'same', notes: [] })
     },
   )
 
@@ -153,6 +182,51 @@ describe('lifecycle rules', () => {
     { ...aborts, AbortIncompleteMultipartUpload: undefined },
   ])('that do so for a part will not: %o', rule => {
     expect(changed('lifecycle', { Rules: [rule] })).toEqual({ Rules: [rule, ours] })
+  })
+})
+
+describe('lifecycle rules that take the registry away', () => {
+  const [ours] = documentOf('lifecycle', { bucket: 'bucket' })['Rules'] as readonly Document[]
+  const expires = { ID: 'old', Status: 'Enabled', Filter: { Prefix: '' }, Expiration: { Days: 30 } }
+
+  test.each<readonly [Document, RegExp]>([
+    [
+      expires,
+      /^its rule "old" deletes what lies under v2\/ when it is 30 days old: .*; have that rule hold for another/,
+    ],
+    [{ ...expires, ID: undefined, Filter: {} }, /^one of its rules deletes/],
+    [{ ...expires, Filter: undefined, Prefix: 'v' }, /under v2\/ /],
+    [{ ...expires, Filter: { Prefix: 'v2/app/' } }, /under v2\/app\/ /],
+    [{ ...expires, Filter: { And: { Prefix: 'v2/', ObjectSizeGreaterThan: 1 } } }, /under v2\/ /],
+    [{ ...expires, Expiration: { Date: new Date(0) } }, /deletes what lies under v2\/ from a date on/],
+    ...['GLACIER', 'DEEP_ARCHIVE'].map(
+      name =>
+        [
+          { ...expires, Expiration: undefined, Transitions: [{ Days: 7, StorageClass: name }] },
+          new RegExp(`moves what lies under v2/ to ${name} when it is 7 days old: nothing there can be read`),
+        ] as const,
+    ),
+  ])('are told: %o', (rule, note) => {
+    const told = [expect.stringMatching(note)]
+    expect(merge('lifecycle', { Rules: [rule] })).toMatchObject({ type: 'change', notes: told })
+    expect(merge('lifecycle', { Rules: [ours, rule] })).toEqual({ type: 'same', notes: told })
+  })
+
+  test('are told of ours too, where someone has made it one', () => {
+    const rule = { ...ours, Expiration: { Days: 30 } }
+    expect(merge('lifecycle', { Rules: [rule] })).toEqual({ type: 'same', notes: [expect.stringMatching(/deletes/)] })
+  })
+
+  test.each([
+    { ...expires, Status: 'Disabled' },
+    { ...expires, Filter: { Prefix: 'logs/' } },
+    { ...expires, Filter: { Tag: { Key: 'a', Value: 'b' } } },
+    { ...expires, Filter: { And: { Prefix: 'v2/', Tags: [{ Key: 'a', Value: 'b' }] } } },
+    { ...expires, Expiration: { ExpiredObjectDeleteMarker: true } },
+    { ...expires, Expiration: undefined, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+    { ...expires, Expiration: undefined, Transitions: [{ Days: 7, StorageClass: 'GLACIER_IR' }] },
+  ])('are not those that do not: %o', rule => {
+    expect(merge('lifecycle', { Rules: [ours, rule] })).toEqual({ type: 'same', notes: [] })
   })
 })
 

@@ -53,6 +53,19 @@ test('what is of someone else is refused, and the rest is done', async () => {
   expect(results.find(({ part }) => part === 'website')?.hint).toContain('delete-bucket-website')
 })
 
+test('a lifecycle that deletes the registry is not called right', async () => {
+  const [ours] = documentOf('lifecycle', { bucket: 'bucket' })['Rules'] as readonly Document[]
+  const expires = { ID: 'old', Status: 'Enabled', Filter: { Prefix: '' }, Expiration: { Days: 30 } }
+  const store = fakeStore({ told: { lifecycle: { Rules: [expires, ours] } } })
+  const results = await setUp(store, { parts: ['lifecycle'] })
+  expect(results.at(-1)).toEqual({
+    part: 'lifecycle',
+    outcome: 'unchanged',
+    text: 'has what is needed, and more',
+    notes: [expect.stringContaining('deletes what lies under v2/')],
+  })
+})
+
 describe('what the store does not know', () => {
   test.each(['public-access', 'website', 'cors', 'lifecycle'] as const)('%s: is told and passed over', async part => {
     const results = await setUp(fakeStore({ unknown: [part] }))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseS3Target, publicHostOf, type S3TargetInput } from '../../../src/deploy/s3/target.ts'
+import { isRegistrishError } from '../../../src/errors.ts'
 
 describe('a bucket', () => {
   test.each(['my-registry', 's3://my-registry', 's3://my-registry/', 'my-registry/'])('%s', bucket => {
@@ -99,6 +100,25 @@ describe('an endpoint', () => {
   })
 })
 
+describe('a password is not repeated', () => {
+  test.each<Partial<S3TargetInput>>([
+    { endpoint: 'https://AKIAKEY:s3cr3t@s3.example.com' },
+    { endpoint: 'https://AKIAKEY:s3cr3t@s3.example.com/bucket' },
+    { endpoint: 'AKIAKEY:s3cr3t@s3.example.com' },
+    { endpoint: 'https:AKIAKEY:s3cr3t@s3.example.com' },
+    { endpoint: 'ftp://AKIAKEY:s3cr3t@s3.example.com' },
+    { endpoint: 'https://AKIAKEY:s3cr3t/x#y@s3.example.com' },
+    { bucket: 'https://AKIAKEY:s3cr3t@host/b' },
+    { bucket: 's3://AKIAKEY:s3cr3t@host/b' },
+    { bucket: '0AKIAKEY:s3cr3t@host/b' },
+    { bucket: '0AKIAKEY:s3cr3t@host' },
+  ])('%o', input => {
+    const told = refusalOf(input)
+    expect(told).toMatch(/^"[^"]*(?:host\/b|host|s3\.example\.com(?:\/bucket)?)" is not a/)
+    expect(told).not.toMatch(/AKIAKEY|s3cr3t/)
+  })
+})
+
 describe('the host that clients pull from', () => {
   test.each([
     [{ region: 'eu-west-1' }, 'bucket.s3.eu-west-1.amazonaws.com'],
@@ -146,6 +166,17 @@ describe('an access list', () => {
     expect(() => target({ acl: 'public-read-write' })).toThrow(/would let anyone write/)
   })
 })
+
+/** Message and hint of what is refused. */
+function refusalOf(input: Partial<S3TargetInput>): string {
+  try {
+    target(input)
+  } catch (error) {
+    if (isRegistrishError(error, 'usage')) return `${error.message}\n${error.hint}`
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
 
 function target(input: Partial<S3TargetInput>): ReturnType<typeof parseS3Target> {
   return parseS3Target({ bucket: 'bucket', ...input })

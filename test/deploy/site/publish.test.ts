@@ -21,6 +21,14 @@ beforeEach(async () => {
 
 const PAGES = ['pages', 'deploy', 'site']
 
+/** What each program says of a site that it published. */
+const SAID: Readonly<Record<string, string>> = {
+  netlify: '{"url":"https://a.example"}',
+  wrangler: 'Deployment complete! Take a peek over at https://a1b2.p.pages.dev',
+  firebase: 'Hosting URL: https://p.web.app',
+  vercel: 'https://p-abc-team.vercel.app',
+}
+
 describe('each host is published by its program', () => {
   test.each([
     [
@@ -53,8 +61,8 @@ describe('each host is published by its program', () => {
       ],
     ],
   ])('%s: %s of %s', async (host, program, site, runs) => {
-    await putProgram(bin, program)
-    await publishSite(programOf(host), { ...options, ...(site === undefined ? {} : { site }) })
+    await putProgram(bin, program, { stdout: SAID[program] ?? '' })
+    await publishSite(programOf(host), { ...options, site })
     const seen = await readRuns(bin, program)
     expect(seen.map(({ args }) => args)).toEqual(runs)
     for (const { cwd, env } of seen) {
@@ -68,7 +76,7 @@ describe('each host is published by its program', () => {
       const { folder = '' } = EMITTERS.find(({ name }) => name === host)?.site ?? {}
       expect(folder.split('/')[0]).toBe(host)
       const program = programOf(host)
-      const words = program.runs('x').flat()
+      const words = program.runs({ site: 'x' }).flat()
       if (host === 'netlify') expect(words).toContain(folder)
       else if (host === 'cloudflare-pages') expect(words.map(word => `${program.folder}/${word}`)).toContain(folder)
       else expect(program.folder === '' ? words.join(' ') : program.folder).toContain(host)
@@ -104,19 +112,55 @@ describe('where a site is seen', () => {
 
   test.each([
     ['netlify', '{"site_name":"x","url":"https://pull.example.com"}', 'https://pull.example.com'],
-    ['netlify', 'Deployed', undefined],
+    ['netlify', 'Checking\n{\n  "url": "https://pull.example.com"\n}', 'https://pull.example.com'],
     [
       'cloudflare-pages',
       '\u001b[32mTake a peek over at https://a1b2.p-x7k.pages.dev\u001b[39m',
       'https://p-x7k.pages.dev',
     ],
-    ['cloudflare-pages', 'done', undefined],
     ['firebase', 'Hosting URL: https://p-1.web.app\n', 'https://p-1.web.app'],
     ['vercel', 'https://p-abc-team.vercel.app', undefined],
   ])('%s, which says %j', async (host, stdout, url) => {
     const program = programOf(host)
     await putProgram(bin, program.name, { stdout })
     expect(await publishSite(program, { ...options, site: 's' })).toBe(url)
+  })
+})
+
+describe('a program that ends well and names nothing that it published has failed', () => {
+  test.each([
+    ['netlify', 'Usage: netlify-lambda', 'netlify deploy', 'npm install netlify-cli@26'],
+    ['netlify', '{"deploy_url":"https://a1--x.netlify.app"}', 'netlify deploy', 'npm install netlify-cli@26'],
+    ['cloudflare-pages', 'done', 'wrangler pages deploy', 'npm install wrangler@4'],
+    [
+      'cloudflare-pages',
+      "Deployment complete! However, we couldn't ascertain the final status\nVisit https://a1.p.pages.dev",
+      'wrangler pages deploy',
+      'npm install wrangler@4',
+    ],
+    ['firebase', 'Deploy complete!', 'firebase deploy', 'npm install firebase-tools'],
+    ['vercel', 'no', 'vercel deploy', 'npm install vercel'],
+  ])('%s, which says %j', async (host, stdout, call, install) => {
+    const program = programOf(host)
+    await putProgram(bin, program.name, { stdout, stderr: 'hashing\n' })
+    await expect(publishSite(program, { ...options, site: 's' })).rejects.toMatchObject({
+      code: 'tool-failed',
+      message: `${call} said nothing of a published site: ${stdout.replace('\n', '; ')}`,
+      hint: expect.stringMatching(new RegExp(`whether ${join(bin, program.name)} is the program meant; .*${install}`)),
+    })
+  })
+
+  test('as has one that published a preview', async () => {
+    const stdout = `${SAID['wrangler']}\n✨ Deployment alias URL: https://main.p.pages.dev\n`
+    await putProgram(bin, 'wrangler', { stdout })
+    await expect(publishSite(programOf('cloudflare-pages'), { ...options, site: 'p' })).rejects.toMatchObject({
+      code: 'tool-failed',
+      message: expect.stringContaining('published a preview at https://main.p.pages.dev'),
+      hint: expect.stringContaining('--cloudflare-pages-branch'),
+    })
+    await putProgram(bin, 'wrangler', { stdout: SAID['wrangler'] ?? '' })
+    await publishSite(programOf('cloudflare-pages'), { ...options, site: 'p', branch: 'live' })
+    expect((await readRuns(bin, 'wrangler')).at(-1)?.args).toContain('live')
   })
 })
 
@@ -131,9 +175,9 @@ describe('what a program says', () => {
     await publishSite(programOf('netlify'), told)
     expect(said).toEqual(['hashing', '3 files', '[E] x'])
     said.length = 0
-    await putProgram(bin, 'wrangler', { stdout: 'uploading\n' })
+    await putProgram(bin, 'wrangler', { stdout: `uploading\n${SAID['wrangler']}\n` })
     await publishSite(programOf('cloudflare-pages'), told)
-    expect(said).toEqual(['uploading'])
+    expect(said).toEqual(['uploading', SAID['wrangler']])
   })
 
   test('last is the message where it fails, with the way to log in', async () => {
@@ -171,7 +215,8 @@ describe('a program is looked for', () => {
       join(root, 'node_modules/.bin'),
       join(here, 'node_modules/.bin'),
     ]
-    for (const [index, place] of places.entries()) await putProgram(place, 'netlify', { stderr: `place ${index}\n` })
+    for (const [index, place] of places.entries())
+      await putProgram(place, 'netlify', { stdout: SAID['netlify'] ?? '', stderr: `place ${index}\n` })
     const found: string[] = []
     for (const place of places) {
       const onLine = (line: string): void => void found.push(line)
