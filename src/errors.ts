@@ -5,7 +5,7 @@
  * - `unreachable`: no connection, or it broke too often · `timeout`: connected, but silent · `bad-answer`: an answer that breaks its protocol
  * - `digest-mismatch`, `size-mismatch`: the bytes are not those that were asked for · `manifest-invalid`: a manifest that breaks the image spec
  * - `unsupported`: well-formed, but registrish does not handle it · `conflict`: what is there already forbids it
- * - `incomplete`: a graph in the tree lacks a part · `locked`: another process holds the tree · `no-space`: the disk is full · `io`: any other file system error
+ * - `incomplete`: a graph in the tree lacks a part · `locked`: another process holds the tree, or changes it all the time · `no-space`: the disk is full · `io`: any other file system error
  * - `tool-missing`: an external program is absent · `tool-failed`: it ran and failed · `limit`: beyond what a static host can hold · `aborted`: interrupted by the caller
  */
 export type ErrorCode =

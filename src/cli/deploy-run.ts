@@ -3,7 +3,7 @@ import type { ProofReport } from '../deploy/proof-report.ts'
 import { type PublicHost, parsePublicHost } from '../deploy/public-host.ts'
 import type { DeployPlan, DeployReport, PlannedTag } from '../deploy/report.ts'
 import type { ObjectStore } from '../deploy/store.ts'
-import { isRegistrishError, type RegistrishError } from '../errors.ts'
+import { isRegistrishError, messageOf, type RegistrishError } from '../errors.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { isOn, textOf } from './arguments.ts'
 import type { Arguments, OutputFormat, RunContext } from './command.ts'
@@ -29,9 +29,8 @@ export async function runDeploy(args: Arguments, context: RunContext, engine: De
   const deploying = { tree, store, engine, context }
   try {
     const started = Date.now()
-    const report = await deploy(deploying, options)
+    const report = await deployAndRefresh(deploying, options, target.folder)
     if (report === undefined) return EXIT.failed
-    if (target.folder !== undefined) await refreshAfter(target.folder, undefined, context)
     const milliseconds = Date.now() - started
     if (hasDifferences(report.plan)) {
       context.say(formatDone(report, { milliseconds, grace: options.grace }))
@@ -53,6 +52,32 @@ export async function runDeploy(args: Arguments, context: RunContext, engine: De
 export function publicHostOf(args: Arguments): PublicHost | undefined {
   const url = textOf(args, 'url')
   return url === undefined ? undefined : parsePublicHost(url, { plainHttp: isOn(args, 'plain-http') })
+}
+
+/** Deploys, and brings the hosts in use in a folder up to date with what was done there, also before it fails. An interrupt leaves that to the next command, which finds it noted. */
+async function deployAndRefresh(
+  deploying: Deploying,
+  options: ReturnType<typeof deployOptionsOf>,
+  folder: string | undefined,
+): Promise<DeployReport | undefined> {
+  if (folder === undefined) return deploy(deploying, options)
+  const { store, context } = deploying
+  // Closed first: notes of a run that has not ended are kept.
+  const refresh = async (repositories?: readonly string[]): Promise<void> =>
+    store.close().then(async () => refreshAfter(folder, repositories, context))
+  let report: DeployReport | undefined
+  try {
+    report = await deploy(deploying, options)
+  } catch (failure) {
+    const complain = (error: unknown): void =>
+      context.complain(
+        `registrish: hosts in use in ${folder} may lag behind, registrish emit --root ${folder} mends them: ${messageOf(error)}`,
+      )
+    if (!context.signal.aborted) await refresh([]).catch(complain)
+    throw failure
+  }
+  if (report !== undefined) await refresh()
+  return report
 }
 
 interface Deploying {
@@ -89,15 +114,17 @@ interface Proving extends Deploying {
   readonly asking: Pick<ProofOptions, 'jobs' | 'setup' | 'caFile' | 'authFile'>
 }
 
-/** What came of fetching back, or why that could not be done; undefined where it was not asked for or nothing was changed. */
+/** What came of fetching back, or why that could not be done; undefined where it was not asked for or the tree has no tags. */
 type Proof = ProofReport | RegistrishError
 
 async function prove({ tree, engine, context, report, host, asking }: Proving): Promise<Proof | undefined> {
   const { signal, onProgress, say, complain } = context
   if (host === undefined) return undefined
   const { plan } = report
-  const [tags, done] = hasDifferences(plan) ? [report.tags, 'deployed, but '] : [await sampleTags(tree), '']
-  if (!tags.some(({ digest }) => digest !== undefined)) return undefined
+  const hasPulls = report.tags.some(({ digest }) => digest !== undefined)
+  const tags = hasPulls ? report.tags : await sampleTags(tree)
+  if (tags.length === 0) return undefined
+  const done = hasDifferences(plan) ? 'deployed, but ' : ''
   try {
     const proof = await engine.proveImages(tree, { ...asking, host, tags, objects: plan.objects, signal, onProgress })
     for (const line of formatProofTroubles(proof)) complain(line)
@@ -111,7 +138,10 @@ async function prove({ tree, engine, context, report, host, asking }: Proving): 
   }
 }
 
-/** Some tags of a tree. Where no tag was left to deploy they are fetched back: the deploy before may have ended with the advice to mend the store and come again. */
+/**
+ * Some tags of a tree, fetched back where no tag was left to deploy: the deploy before may have ended with the advice to mend the store and come again, or
+ * was killed after its tags; and headers or documents may be all that this one wrote.
+ */
 async function sampleTags(tree: ReadonlyTree): Promise<readonly PlannedTag[]> {
   const tags: PlannedTag[] = []
   for (const repository of await tree.repositories()) {

@@ -6,10 +6,12 @@ import type { findPublisher, publishSite } from '../deploy/site/publish.ts'
 import type { emitHosts } from '../emit/apply.ts'
 import type { measureSite } from '../emit/measure-site.ts'
 import type { openTree } from '../tree/disk-tree.ts'
+import type { acquireNamedLock } from '../tree/lock.ts'
 
 /** What `plan` and `deploy` of a whole site work with. */
 export interface SiteEngine {
   readonly openTree: typeof openTree
+  readonly acquireNamedLock: typeof acquireNamedLock
   readonly emitHosts: typeof emitHosts
   readonly measureSite: typeof measureSite
   readonly checkTree: typeof checkTree
@@ -22,8 +24,9 @@ export interface SiteEngine {
 
 /** Loads it. */
 export async function loadSiteEngine(): Promise<SiteEngine> {
-  const [tree, apply, measure, check, programs, publish, live, proof] = await Promise.all([
+  const [tree, lock, apply, measure, check, programs, publish, live, proof] = await Promise.all([
     import('../tree/disk-tree.ts'),
+    import('../tree/lock.ts'),
     import('../emit/apply.ts'),
     import('../emit/measure-site.ts'),
     import('../deploy/site/check-tree.ts'),
@@ -34,6 +37,7 @@ export async function loadSiteEngine(): Promise<SiteEngine> {
   ])
   return {
     openTree: tree.openTree,
+    acquireNamedLock: lock.acquireNamedLock,
     emitHosts: apply.emitHosts,
     measureSite: measure.measureSite,
     checkTree: check.checkTree,

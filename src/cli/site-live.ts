@@ -70,4 +70,20 @@ export function vanishingError(phrase: string, host: string): RegistrishError {
   )
 }
 
+/** The error that keeps a site from being replaced unseen. */
+export function unseenError({ code, message }: RegistrishError, host: string): RegistrishError {
+  return new RegistrishError(code, `what ${host} serves now cannot be read, so nothing was published: ${message}`, {
+    hint: 'try again; or deploy with --url HOST to ask another address, with --prune to publish whatever is there',
+    side: 'target',
+  })
+}
+
+/** The error that keeps tags from being published that were not looked at. */
+export function changedError(): RegistrishError {
+  return new RegistrishError('locked', 'tags of the tree were moved while it was looked at: nothing was published', {
+    hint: 'run the same again when nobody fetches into the tree or removes from it',
+    side: 'source',
+  })
+}
+
 const NAMED = 5

@@ -3,20 +3,18 @@ import { parseRepositoryName } from '../oci/name.ts'
 import type { CallOptions } from '../oci/source.ts'
 import { type ChangeNotes, readChanges } from '../tree/change-notes.ts'
 import { rebuildDocuments } from '../tree/documents.ts'
-import { acquireNamedLock, tryNamedLock } from '../tree/lock.ts'
+import { acquireNamedLock, type Lock, tryNamedLock } from '../tree/lock.ts'
 import type { SnapshotMemory } from '../tree/read-manifests.ts'
-import type { RouteTable } from '../tree/route.ts'
 import { createRouteTable } from '../tree/routes.ts'
 import type { ReadonlyTree } from '../tree/tree.ts'
-import { checkTable, type Job } from './check.ts'
-import type { EmitOptions, EmitProblem, EmittedFile, Emitter } from './emitter.ts'
-import { type FarmContent, refreshFarm } from './farm.ts'
+import type { Job } from './check.ts'
+import type { EmitOptions, EmitProblem, Emitter } from './emitter.ts'
+import type { FarmContent } from './farm.ts'
 import { flushLinks } from './flush-links.ts'
 import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
 import { isInUse, readMarker } from './marker.ts'
 import { refuseWithoutHeaders, WITHOUT_HEADERS } from './without-headers.ts'
-import { refuseForeign, writeFiles } from './write-files.ts'
-import { flushMarker, refuseForeignSite, writeSite } from './write-site.ts'
+import { type Prepared, prepare, writeHost } from './write-host.ts'
 
 /** A host to emit for. Options left out are those it was emitted with before, else the defaults. */
 export interface HostRequest {
@@ -44,6 +42,12 @@ export interface HostResult {
   readonly reload?: string
 }
 
+/** How hosts are emitted for. */
+interface EmitCall extends CallOptions {
+  /** The tree's lock `emit`, where the caller holds it, so that nobody writes the files before they are published; default: taken and given back here. */
+  readonly lock?: Lock
+}
+
 /** Which part of a tree changed. */
 export interface RefreshOptions extends CallOptions {
   /** Names of the repositories that changed; default: any may have. */
@@ -55,12 +59,12 @@ export interface RefreshOptions extends CallOptions {
 /**
  * Writes what the hosts named need to serve a tree, its documents included; without any, for all hosts in use. All options and owners of files are
  * looked at before the first file is written.
- * @throws RegistrishError `usage` for an unknown host or option or where there is nothing to do, `conflict` where a file is someone's own, `name-invalid` and `limit` where the host cannot hold the tree, `unsupported` where it can hold none.
+ * @throws RegistrishError `usage` for an unknown host or option or where there is nothing to do, `conflict` where a file is someone's own, `name-invalid` and `limit` where the host cannot hold the tree, `unsupported` where it can hold none, `locked` where others change the tree all the time.
  */
 export async function emitHosts(
   tree: ReadonlyTree,
   requests: readonly HostRequest[],
-  options: CallOptions = {},
+  options: EmitCall = {},
 ): Promise<readonly HostResult[]> {
   for (const { name } of requests) {
     const refused = WITHOUT_HEADERS.find(host => host.name === name)
@@ -180,7 +184,8 @@ function completeOptions(emitter: Emitter, options: EmitOptions): EmitOptions {
   )
 }
 
-async function withLock<T>(tree: ReadonlyTree, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+async function withLock<T>(tree: ReadonlyTree, { lock: held, signal }: EmitCall, work: () => Promise<T>): Promise<T> {
+  if (held !== undefined) return work()
   const lock = await acquireNamedLock(tree.root, 'emit', signal === undefined ? {} : { signal })
   try {
     return await work()
@@ -200,33 +205,17 @@ async function readContent(tree: ReadonlyTree, { repositories, signal }: Refresh
 
 async function applyAll(content: FarmContent, jobs: readonly Job[]): Promise<readonly HostResult[]> {
   const prepared: Prepared[] = []
-  for (const job of jobs) prepared.push(await prepare(content.root, job, content.table))
+  for (const job of jobs) prepared.push(await prepare(content, job))
   const results: HostResult[] = []
   for (const entry of prepared) results.push(await apply(entry, content))
   return results
 }
 
-interface Prepared extends Job {
-  readonly files: readonly EmittedFile[]
-  readonly warnings: readonly EmitProblem[]
-}
-
-/** Everything that can be refused, before anything is written. */
-async function prepare(root: string, { emitter, options }: Job, table: RouteTable): Promise<Prepared> {
-  const warnings = emitter.farm === undefined ? await checkTable({ emitter, options }, table) : []
-  const files: EmittedFile[] = []
-  for await (const file of emitter.emit(table, options)) files.push(file)
-  await refuseForeign(root, emitter, files)
-  refuseForeignSite(root, emitter, new Set(files.map(({ path }) => path)))
-  return { emitter, options, files, warnings }
-}
-
-/** Links first: a server that is told to read a new configuration finds all that it names. */
 async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
   const { emitter, options } = prepared
   const { name, title, farm, site, unproven } = emitter
   const setup = isInUse(content.root, emitter) ? undefined : emitter.setup?.(options)
-  const { links, warnings, changed } = await write(prepared, content)
+  const { links, warnings, changed } = await writeHost(prepared, content)
   const folder = farm?.folder ?? site?.folder
   const touched = [...changed, ...(folder === undefined || links === 0 ? [] : [folder])]
   const reload = touched.length === 0 ? undefined : emitter.reload?.(options, touched)
@@ -236,23 +225,9 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
     options,
     changed,
     links,
-    warnings: [...prepared.warnings, ...warnings],
+    warnings,
     ...(unproven === undefined ? {} : { unproven }),
     ...(setup === undefined ? {} : { setup }),
     ...(reload === undefined ? {} : { reload }),
   }
-}
-
-type Written = Pick<HostResult, 'links' | 'warnings' | 'changed'>
-
-/** A site last, which nobody serves from there: what a kill leaves of it is known as ours by its marker, and is mended by the next emit. */
-async function write(prepared: Prepared, content: FarmContent): Promise<Written> {
-  const { emitter, options, files } = prepared
-  const { root, table } = content
-  const { links, warnings } = await refreshFarm(prepared, content)
-  const changed = await writeFiles(root, emitter, { files, options })
-  if (changed.includes(emitter.marker)) await flushMarker(root, emitter)
-  const printed = new Set(files.map(({ path }) => path))
-  const staged = await writeSite(prepared, { root, table, printed })
-  return { links: links + staged, warnings, changed }
 }

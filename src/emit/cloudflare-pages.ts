@@ -20,7 +20,11 @@ export const cloudflarePages: Emitter = {
   marker: `${PAGES_SITE}/_redirects`,
   comment: '#',
   reload: () => 'registrish deploy --cloudflare-pages PROJECT',
-  site: { folder: PAGES_SITE, files: table => siteFiles(table) },
+  site: {
+    folder: PAGES_SITE,
+    names: new Set(['404.html', 'blobs', 'manifests', 'referrers', 'v2', 'version.json']),
+    files: table => siteFiles(table),
+  },
   unproven:
     "Cloudflare itself: this was tried with `wrangler pages dev` only, which reads rules with Cloudflare's own code",
   check: table => checkCloudflarePages(table),

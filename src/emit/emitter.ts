@@ -71,6 +71,8 @@ export type SiteFile =
 interface Site {
   /** Root-relative folder that holds the site and nothing else: `netlify/site`. */
   readonly folder: string
+  /** What the paths of its files begin with, below the folder: what else is there is somebody's own. */
+  readonly names: ReadonlySet<string>
   /** Every file of the site but those that `emit` prints; each path once. Where the host rewrites, a blob stands in one pool and not once a repository. */
   files(table: RouteTable, options: EmitOptions): AsyncIterable<SiteFile>
 }

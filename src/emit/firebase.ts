@@ -19,7 +19,11 @@ export const firebase: Emitter = {
   comment: '#',
   unproven: 'Firebase itself: this was tried with superstatic only, the server of its emulator',
   reload: () => 'registrish deploy --firebase PROJECT',
-  site: { folder: firebasePaths.site, files: table => listFiles(table) },
+  site: {
+    folder: firebasePaths.site,
+    names: new Set(['404.html', 'referrers.json', 'v2', 'version.json']),
+    files: table => listFiles(table),
+  },
   check: table => checkFirebase(table),
   async *emit(table) {
     const chunks = { [Symbol.asyncIterator]: () => formatSettings(table) }

@@ -21,7 +21,11 @@ export const netlify: Emitter = {
   unproven:
     'Netlify itself: its rules were judged by its documentation, and redirects and errors tried with `netlify dev`',
   reload: () => 'registrish deploy --netlify SITE',
-  site: { folder: netlifyPaths.site, files: table => listFiles(table) },
+  site: {
+    folder: netlifyPaths.site,
+    names: new Set(['404.html', 'pool', 'referrers.json', 'v2']),
+    files: table => listFiles(table),
+  },
   check: table => checkNetlify(table),
   async *emit(table) {
     const findings: Findings = { depths: new Set(), complete: false }

@@ -16,7 +16,11 @@ export const vercel: Emitter = {
   comment: '#',
   unproven: 'nothing of Vercel runs without an account: its routes are judged by what its documentation says they do',
   reload: () => 'registrish deploy --vercel PROJECT',
-  site: { folder: vercelPaths.site, files: table => listFiles(table) },
+  site: {
+    folder: vercelPaths.site,
+    names: new Set(['404.json', '405.json', 'blobs', 'digests', 'referrers.json', 'tags', 'v2', 'version.json']),
+    files: table => listFiles(table),
+  },
   check: table => checkVercel(table),
   async *emit(table) {
     const chunks = { [Symbol.asyncIterator]: () => formatConfig(table) }

@@ -59,7 +59,7 @@ export async function writeLinks(
     if (++turn % BATCH === 0) await setImmediate()
   }
   for (const link of wanted.values())
-    if (link.type === 'link') await count(placeHardLink(root, link, present.has(link.path)))
+    if (link.type === 'link') await count(placeHardLink(root, link, present.has(link.path)) === true)
   for (const link of wanted.values()) {
     if (link.type === 'symlink') await count(placeSymbolicLink(root, link, present.has(link.path)))
     else if (link.type === 'text')
@@ -97,12 +97,16 @@ function listEntries(folder: string): readonly Dirent[] {
   }
 }
 
-/** False where the link is there already, or the file is not what it was when it was listed: whoever changed it lists it again. */
-export function placeHardLink(root: string, { path, to, digest }: Omit<HardLink, 'type'>, present: boolean): boolean {
+/** False where the link is there already; undefined where the file is not what it was when it was listed: whoever changed it lists it again. */
+export function placeHardLink(
+  root: string,
+  { path, to, digest }: Omit<HardLink, 'type'>,
+  present: boolean,
+): boolean | undefined {
   const target = join(root, path)
   try {
     const source = findSource(root, to)
-    if (source === undefined) return false
+    if (source === undefined) return undefined
     const there = present ? lstatSync(target, STAT) : undefined
     const named = basename(to) === digest
     const holdsIt = (file: string): boolean => digestOf(readFileSync(file), algorithmOf(digest)) === digest
@@ -113,7 +117,7 @@ export function placeHardLink(root: string, { path, to, digest }: Omit<HardLink,
     const temporary = temporaryBeside(target)
     try {
       if (!tryLink(source.path, temporary)) copyWhole(source.path, temporary, source.stats)
-      if (!named && !holdsIt(temporary)) return false
+      if (!named && !holdsIt(temporary)) return undefined
       renameSync(temporary, target)
     } finally {
       rmSync(temporary, { force: true })

@@ -19,35 +19,49 @@ interface SiteContent {
   readonly printed: ReadonlySet<string>
 }
 
+/** What came of writing a site. */
+interface WrittenSite {
+  /** How many files changed. */
+  readonly changed: number
+  /** Whether each file is what the table said. Another may have changed the tree since. */
+  readonly complete: boolean
+}
+
 /**
- * Brings a site's folder to exactly the files that the host is to serve, and returns how many changed; without a site none. Nobody serves that folder as it stands,
+ * Brings a site's folder to exactly the files that the host is to serve; without a site there is nothing to do. Nobody serves that folder as it stands,
  * it is published as a whole: so only each file is whole at every moment, not the site.
  * @throws RegistrishError `no-space`, `io`; `name-invalid` for a path that leaves the folder.
  */
-export async function writeSite({ emitter, options }: Job, { root, table, printed }: SiteContent): Promise<number> {
+export async function writeSite(
+  { emitter, options }: Job,
+  { root, table, printed }: SiteContent,
+): Promise<WrittenSite> {
   const { site } = emitter
-  if (site === undefined) return 0
+  if (site === undefined) return { changed: 0, complete: true }
   const stale = new Set(listLinks(root, site.folder))
   const free = new Set<string>()
   let turn = 0
   let changed = 0
+  let complete = true
   for await (const file of site.files(table, options)) {
     refuseOutside(site.folder, file.path)
     if ('to' in file) refuseOutside(PUBLIC, file.to)
     const present = stale.delete(file.path)
     changed += clearWay(root, file.path, { stale, free, present })
-    if ('to' in file ? placeHardLink(root, file, present) : placeBytes(root, file, present)) changed += 1
+    const placed = 'to' in file ? placeHardLink(root, file, present) : placeBytes(root, file, present)
+    if (placed === undefined) complete = false
+    if (placed === true) changed += 1
     if (++turn % BATCH === 0) await setImmediate()
   }
   const unwanted = [...stale].filter(path => !printed.has(path))
   for (const path of unwanted) removeLink(root, path)
   if (unwanted.length > 0) removeEmptyFolders(root, site.folder, dirname(site.folder))
-  return changed + unwanted.length
+  return { changed: changed + unwanted.length, complete }
 }
 
 /**
- * Refuses to take a folder for the site that is somebody's own: the host is not in use, and something is there but what the emitter prints (root-relative paths) and
- * what a kill left of it. @throws RegistrishError `conflict`.
+ * Refuses to take what is somebody's own for the site, which would delete it: where the host is not in use, a folder that holds something but what the emitter prints
+ * (root-relative paths) and what a kill left of it; where it is in use, a file where the emitter makes none. @throws RegistrishError `conflict`.
  */
 export function refuseForeignSite(root: string, emitter: Emitter, printed: ReadonlySet<string>): void {
   const { site } = emitter
@@ -56,10 +70,25 @@ export function refuseForeignSite(root: string, emitter: Emitter, printed: Reado
     const stats = lstatSync(path, { throwIfNoEntry: false })
     if (stats !== undefined && !stats.isDirectory()) throw foreign(emitter, relative(root, path), 'is not a folder')
   }
-  if (isInUse(root, emitter)) return
-  const isOwn = (name: string): boolean => printed.has(`${site.folder}/${name}`) || isTemporary(name)
-  if (!listNames(join(root, site.folder)).every(isOwn))
-    throw foreign(emitter, site.folder, 'was not made by registrish')
+  const isPrinted = (name: string): boolean => printed.has(`${site.folder}/${name}`) || isTemporary(name)
+  const others = listNames(join(root, site.folder)).filter(name => !isPrinted(name))
+  if (!isInUse(root, emitter)) {
+    if (others.length > 0) throw foreign(emitter, site.folder, 'was not made by registrish')
+    return
+  }
+  for (const name of others.sort()) {
+    if (site.names.has(name) || name === OF_FINDER) continue
+    const [file] = listFilesAt(root, `${site.folder}/${name}`)
+    if (file !== undefined)
+      throw foreign(emitter, file, `was not made by registrish, and all of ${site.folder} is published`)
+  }
+}
+
+/** What macOS leaves in a folder that was looked at. */
+const OF_FINDER = '.DS_Store'
+
+function listFilesAt(root: string, path: string): Iterable<string> {
+  return lstatSync(join(root, path), { throwIfNoEntry: false })?.isDirectory() === true ? listLinks(root, path) : [path]
 }
 
 /** Makes sure of a site's marker before the first of its files: what a loss of power left without one would be taken for somebody's own. */

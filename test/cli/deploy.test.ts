@@ -189,6 +189,13 @@ describe('deploy', () => {
     expect(err).toHaveLength(2)
   })
 
+  test('fetches some tags back where all that it changed was to delete tags', async () => {
+    const tags = [{ repository: 'old', tag: '1', change: 'deleted' }] as const
+    const { out, proved } = await run('deploy --s3 my-bucket --url a.example', { tags })
+    expect(proved).toMatchObject({ tags: [{ repository: 'app', tag: 'latest' }] })
+    expect(out).toContain('- old:1')
+  })
+
   test('says once why it was refused', async () => {
     const problems = [{ level: 'refuse', code: 'limit', text: 'too much', hint: 'less' }] as const
     const refusal = new RegistrishError('limit', 'too much', { hint: 'less' })

@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { loadCommand } from '../../src/cli/commands.ts'
-import { runCli } from '../../src/cli/run.ts'
-import { serve } from '../../src/serve/server.ts'
 import { putProgram, readRuns } from '../support/fake-program.ts'
 import { makeImage } from '../support/made-images.ts'
+import { type Ran, runLine, serveTree } from '../support/run-cli.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
 
 /* `deploy` and `plan` of sites that are published as a whole: the programs are stand-ins, the live site is a server of this machine. */
+
+const VERCEL = { stdout: 'https://my-project-1a2b-team.vercel.app\n' }
 
 let root: string
 let bin: string
@@ -30,7 +29,7 @@ afterEach(() => void vi.unstubAllEnvs())
 
 describe('deploy', () => {
   test('makes the site, has it published, and prints the lines to pull by', async () => {
-    await putProgram(bin, 'vercel', { stderr: 'Uploading\n' })
+    await putProgram(bin, 'vercel', { ...VERCEL, stderr: 'Uploading\n' })
     const { code, out, err } = await run('deploy --vercel my-project')
     expect({ code, out }).toEqual({ code: 0, out: [] })
     expect(err.join('\n')).toContain('vercel: unproven: ')
@@ -46,7 +45,7 @@ describe('deploy', () => {
   })
 
   test('afterwards the host is in use', async () => {
-    await putProgram(bin, 'vercel')
+    await putProgram(bin, 'vercel', VERCEL)
     await run('deploy --vercel')
     await writeTree(root, 'later', { latest: await makeImage({ seed: 'later' }) })
     expect((await run('emit')).out.join('\n')).toContain('vercel: ')
@@ -93,7 +92,7 @@ describe('deploy', () => {
   })
 
   test('publishes no image that lacks something, and no empty tree', async () => {
-    await putProgram(bin, 'vercel')
+    await putProgram(bin, 'vercel', VERCEL)
     const [blob = ''] = await readdir(join(root, 'v2/team/tool/blobs'))
     await rm(join(root, 'v2/team/tool/blobs', blob))
     const { code, err } = await run('deploy --vercel')
@@ -114,63 +113,6 @@ describe('deploy', () => {
     expect(code).toBe(1)
     expect(err.join('\n')).toContain('differ only by case')
     expect(await readRuns(bin, 'netlify')).toEqual([])
-  })
-})
-
-describe('a site that serves something already', () => {
-  test('is replaced where the tree has all of it, and images are fetched back from there', async () => {
-    const live = await serveTree(root)
-    await putProgram(bin, 'vercel')
-    const { code, out, err } = await run(`deploy --vercel --url ${live}`)
-    expect({ code, out: out.length }).toEqual({ code: 0, out: 3 })
-    expect(out[0]).toBe(`docker pull ${new URL(live).host}/app:1.0`)
-    expect(err.join('\n')).toContain(`fetched back from ${live}: 3 images`)
-  })
-
-  test('is not replaced where repositories or tags would vanish, which are named; with --prune it is', async () => {
-    const other = await makeTemporaryFolder()
-    await writeTree(other, 'app', { latest: await makeImage(), old: await makeImage({ seed: 'old' }) })
-    await writeTree(other, 'theirs', { latest: await makeImage() })
-    const live = await serveTree(other)
-    await putProgram(bin, 'vercel')
-    const refused = await run(`deploy --vercel --url ${live}`)
-    expect(refused.code).toBe(1)
-    expect(refused.err.join('\n')).toContain(
-      `lacks 1 repository and 1 tag (theirs, app:old) that ${new URL(live).host} serves: nothing was published`,
-    )
-    expect(await readRuns(bin, 'vercel')).toEqual([])
-    expect(await readdir(root)).not.toContain('vercel')
-    await run(`deploy --vercel --url ${live} --prune`)
-    expect(await readRuns(bin, 'vercel')).toHaveLength(1)
-  })
-
-  test('fails the deploy where what is fetched back is not what was published', async () => {
-    const empty = await makeTemporaryFolder()
-    await mkdir(join(empty, 'v2'))
-    const live = await serveTree(empty)
-    await putProgram(bin, 'vercel')
-    const { code, out, err } = await run(`deploy --vercel --url ${live}`)
-    expect({ code, out }).toEqual({ code: 1, out: [] })
-    expect(err.join('\n')).toContain(`published, but clients cannot pull all of it from ${live}`)
-  })
-
-  test.each([404, 200])('without a catalogue (%i) is said to be replaced', async status => {
-    const live = await listen((_, response) => response.writeHead(status, { 'content-type': 'text/html' }).end('<p>Hi'))
-    await putProgram(bin, 'vercel')
-    const { err } = await run(`deploy --vercel --url ${live}`)
-    expect(err.join('\n')).toContain(`${new URL(live).host} shows no catalogue, so whatever is there is replaced`)
-    expect(await readRuns(bin, 'vercel')).toHaveLength(1)
-  })
-
-  test('whose lists of tags cannot be read is left alone', async () => {
-    const live = await listen((request, response) => {
-      if (request.url === '/v2/_catalog') response.end('{"repositories":["app"]}')
-      else response.writeHead(request.url === '/v2/' ? 200 : 418).end()
-    })
-    await putProgram(bin, 'vercel')
-    const { code } = await run(`deploy --vercel --url ${live}`)
-    expect(code).toBe(1)
-    expect(await readRuns(bin, 'vercel')).toEqual([])
   })
 })
 
@@ -231,7 +173,15 @@ describe('command lines that make no sense', () => {
     ['deploy --firebase p --prune --force', '--force means nothing for --firebase'],
     ['plan --cloudflare-pages p --check-headers', '--check-headers means nothing for --cloudflare-pages'],
     ['plan --vercel --detailed-exitcode', '--detailed-exitcode means nothing for --vercel'],
-    ['deploy --netlify https://my-site.netlify.app', 'is no name of a site'],
+    ['deploy --netlify https://my-site.netlify.app', 'as in --netlify my-site;'],
+    ['deploy --netlify my-site.netlify.app', 'as in --netlify my-site;'],
+    ['deploy --netlify my_site', '"my_site" is no name of a site'],
+    ['deploy --netlify a-', '"a-" is no name of a site'],
+    ['deploy --cloudflare-pages My-Project', 'lower-case letters, digits, and hyphens between them'],
+    ['deploy --firebase site..x', '"site..x" is no name of a site'],
+    ['deploy --vercel a/b', '"a/b" is no name of a site'],
+    ['deploy --cloudflare-pages p --cloudflare-pages-branch=-x', '"-x" is no name of a branch'],
+    ['deploy --vercel --cloudflare-pages-branch b', '--cloudflare-pages-branch is about --cloudflare-pages'],
     ['deploy --netlify -x', 'does not take -x'],
     ['deploy --firebase', '--firebase needs a value'],
     ['deploy --netlify a --vercel b', 'one place at a time: --netlify [SITE] or --vercel [PROJECT]'],
@@ -255,42 +205,6 @@ function isRuleFile(file: string): boolean {
   return /\/_(?:headers|redirects)$/.test(file)
 }
 
-async function serveTree(folder: string): Promise<string> {
-  const server = await serve(folder, { listen: '127.0.0.1:0' })
-  onTestFinished(() => server.close())
-  return server.url.replace(/\/$/, '')
-}
-
-async function listen(answer: Parameters<typeof createServer>[1]): Promise<string> {
-  const server: Server = createServer(answer)
-  await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void server.close())
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-interface Ran {
-  readonly code: number
-  readonly out: readonly string[]
-  readonly err: readonly string[]
-}
-
 async function run(line: string): Promise<Ran> {
-  const [command = '', ...words] = line.split(' ')
-  const texts = { stdout: '', stderr: '' }
-  const spies = (['stdout', 'stderr'] as const).map(name =>
-    vi.spyOn(process[name], 'write').mockImplementation(text => {
-      texts[name] += String(text)
-      return true
-    }),
-  )
-  try {
-    const code = await runCli([command, '--root', root, ...words])
-    return { code, out: linesOf(texts.stdout), err: linesOf(texts.stderr) }
-  } finally {
-    for (const spy of spies) spy.mockRestore()
-  }
-}
-
-function linesOf(text: string): readonly string[] {
-  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+  return runLine(root, line)
 }

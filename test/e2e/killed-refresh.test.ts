@@ -9,6 +9,7 @@ import { acquireNamedLock } from '../../src/tree/lock.ts'
 import { makeImage, rootBytes } from '../support/made-images.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts'
+import { writeTree } from '../support/write-images.ts'
 import { pollUntil } from './support/poll.ts'
 import { done, MAIN, registrish, startRegistrish } from './support/registrish.ts'
 import { describeWith } from './support/suites.ts'
@@ -64,6 +65,19 @@ describeWith([], 'a command that is killed before it has refreshed the hosts', (
     const after = await links()
     await done(['emit', '--root', root])
     expect(await links()).toEqual(after)
+    await expectNothingLeft(root)
+  })
+
+  it('deploy --dir: whatever changes the folder next makes the links', async () => {
+    const { root } = await makeServed()
+    const tree = await makeTemporaryFolder()
+    await writeTree(tree, 'other', { '1': await makeImage({ seed: 'other' }) })
+    const deploy = ['deploy', '--root', tree, '--dir', root]
+    await killBeforeRefresh(root, deploy, () => existsSync(join(root, 'v2/other/manifests/1')))
+    expect(existsSync(join(root, 'nginx/links/other:'))).toBe(false)
+
+    await done(['remove', 'app:old', '--root', root])
+    expect(await readdir(join(root, 'nginx/links/other:'))).toContain('1')
     await expectNothingLeft(root)
   })
 

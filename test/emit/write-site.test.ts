@@ -54,7 +54,8 @@ describe.each(SITES.map(emitter => [emitter.name, emitter] as const))('the site 
     await emitHosts(openTree(root), [{ name }])
     const before = listFiles(root, folder)
     const [first] = before.filter(path => path.includes('sha256'))
-    writeFileSync(join(root, folder, 'stray'), 'x')
+    writeFileSync(join(root, folder, 'v2/stray'), 'x')
+    writeFileSync(join(root, folder, '.DS_Store'), 'x')
     rmSync(join(root, first ?? ''))
     await emitHosts(openTree(root), [])
     expect(listFiles(root, folder)).toEqual(before)
@@ -108,6 +109,38 @@ describe.each(SITES.map(emitter => [emitter.name, emitter] as const))('the site 
     expect(readdirSync(join(root, folder))).toEqual(['index.html'])
   })
 
+  test('keeps no file of another, and deletes none: the first one is named', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name }])
+    const before = listFiles(root, folder)
+    mkdirSync(join(root, folder, 'empty'))
+    mkdirSync(join(root, folder, 'docs'))
+    const own = [`${folder}/docs/a.html`, `${folder}/index.html`]
+    for (const path of own) writeFileSync(join(root, path), 'mine')
+    await writeTree(root, 'later', { latest: await makeImage({ seed: 'later' }) })
+    for (const emit of [
+      async (): Promise<unknown> => emitHosts(openTree(root), []),
+      async (): Promise<unknown> => refreshHosts(openTree(root)),
+    ]) {
+      await expect(emit()).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining(`${folder}/docs/a.html was not made by registrish`),
+      })
+    }
+    expect(listFiles(root, folder)).toEqual([...before, ...own].sort())
+    for (const path of own) rmSync(join(root, path))
+    await emitHosts(openTree(root), [])
+    expect(listFiles(root, folder).length).toBeGreaterThan(before.length)
+  })
+
+  test('has no file but below the names that are said to be its own', async () => {
+    const root = await makeTree()
+    await emitHosts(openTree(root), [{ name }])
+    const tops = listFiles(root, folder).map(path => path.slice(folder.length + 1).split('/')[0])
+    const printed = ['_headers', '_redirects']
+    expect(new Set(tops.filter(top => !printed.includes(top ?? '')))).toEqual(emitter.site?.names)
+  })
+
   test('is made where a kill left its first files, before there was a marker', async () => {
     const whole = await makeTree()
     await emitHosts(openTree(whole), [{ name }])
@@ -150,12 +183,18 @@ test('a tag whose file has moved on since it was listed is left for the next tim
     writeFileSync(at('v2/moved'), '{}')
     const file = { path: 'firebase/site/x', to: 'v2/moved', digest: route.digest }
     const emitter = { site: { folder: 'firebase/site', files: () => one(file.path, file) } } as unknown as Emitter
-    expect(await writeSite({ emitter, options: {} }, { root, table, printed: new Set() })).toBe(0)
+    expect(await writeSite({ emitter, options: {} }, { root, table, printed: new Set() })).toEqual({
+      changed: 0,
+      complete: false,
+    })
     expect(existsSync(at(file.path))).toBe(false)
     linkSync(at(route.body.file), at('v2/same'))
     const same = { ...file, to: 'v2/same' }
     const other = { site: { folder: 'firebase/site', files: () => one(file.path, same) } } as unknown as Emitter
-    expect(await writeSite({ emitter: other, options: {} }, { root, table, printed: new Set() })).toBe(1)
+    expect(await writeSite({ emitter: other, options: {} }, { root, table, printed: new Set() })).toEqual({
+      changed: 1,
+      complete: true,
+    })
     return
   }
   throw new Error('no tag')

@@ -1,4 +1,4 @@
-import { siteTarget } from './site-target.ts'
+import { LABELS, siteTarget } from './site-target.ts'
 import type { TargetKind } from './target.ts'
 
 /** Projects of Firebase Hosting. */
@@ -11,5 +11,5 @@ export const firebase: TargetKind = {
       describe: 'project of Firebase Hosting, which firebase-tools publishes',
     },
   ],
-  parse: value => siteTarget('firebase', value),
+  parse: value => siteTarget('firebase', value, LABELS),
 }

@@ -1,4 +1,4 @@
-import { siteTarget } from './site-target.ts'
+import { LABELS, siteTarget } from './site-target.ts'
 import type { TargetKind } from './target.ts'
 
 /** Sites of Netlify. */
@@ -12,5 +12,5 @@ export const netlify: TargetKind = {
       describe: 'site of Netlify, by name or id; left out: the one that netlify link chose. Its program publishes it',
     },
   ],
-  parse: value => siteTarget('netlify', value),
+  parse: value => siteTarget('netlify', value, LABELS),
 }

@@ -37,6 +37,8 @@ export interface SiteTarget extends AnyTarget {
   readonly host: string
   /** The site or project as its program knows it; undefined: the one that the program was linked with. */
   readonly site?: string
+  /** The branch that it is published from, where the host has such. */
+  readonly branch?: string
 }
 
 /** A place that is deployed to. */
