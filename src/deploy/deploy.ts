@@ -97,8 +97,14 @@ async function finish(
     copied,
     deleted: pruned?.deleted ?? NOTHING,
     tags: [...new Map([...tags, ...deleted].map(tag => [`${tag.repository}:${tag.tag}`, tag])).values()].sort(byName),
-    stale: [...new Set([...stale, ...(pruned?.keys ?? [])])].map(key => `/${key}`).sort(),
+    stale: [...new Set([...stale, ...(pruned?.keys ?? [])])].map(key => `/${key}`).sort(byLife),
   }
+}
+
+/** What may change first, then what a digest names, which is many and matters to nobody who has not got it yet. */
+function byLife(one: string, other: string): number {
+  const [first, second] = [one, other].map(path => Number(/\/(?:manifests|blobs)\/sha(?:256|512):[^/]*$/.test(path)))
+  return (first ?? 0) - (second ?? 0) || (one < other ? -1 : 1)
 }
 
 /** The deploy is done by then: what cannot be swept now is left to the next. */
