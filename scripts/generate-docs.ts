@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { COMMON_FLAGS, type Command, type Flag, usageOf } from '../src/cli/command.ts'
 import { loadCommands } from '../src/cli/commands.ts'
 import { ALL_CHECKS } from '../src/doctor/checks.ts'
-import { FIXES, formatWords } from '../src/doctor/fixes.ts'
+import type { Words } from '../src/doctor/fix-rules.ts'
+import { FIXES } from '../src/doctor/fix-table.ts'
 import { MARKS } from '../src/doctor/recognise.ts'
 
 /*
@@ -37,14 +38,19 @@ const BEGIN = '<!-- The list below is made by npm run generate. -->'
 function withChecks(page: string): string {
   const [text, rest] = page.split(BEGIN)
   if (text === undefined || rest === undefined) throw new Error(`docs/doctor.md has no line ${BEGIN}`)
-  return `${text}${BEGIN}\n\n${ALL_CHECKS.flatMap(formatCheck).join('\n')}`
+  const told = new Map<string, string>()
+  return `${text}${BEGIN}\n\n${ALL_CHECKS.flatMap(check => formatCheck(check, told)).join('\n')}`
 }
 
-function formatCheck({ name, must, why }: (typeof ALL_CHECKS)[number]): readonly string[] {
+/** `told`: of which check a rule of a host has been told, so that it is told once. */
+function formatCheck({ name, must, why }: (typeof ALL_CHECKS)[number], told: Map<string, string>): readonly string[] {
   const { always, on = {} } = FIXES[name]
   const hosts = new Map<string, string[]>()
   for (const [host, words] of Object.entries(on)) {
-    const text = formatWords(words, rule => `\`${rule}\``)
+    const key = `${host} ${JSON.stringify(words)}`
+    const before = told.get(key)
+    if (before === undefined) told.set(key, name)
+    const text = before === undefined ? formatWords(words) : `as for [${before}](#${before})`
     hosts.set(text, [...(hosts.get(text) ?? []), titleOf(host)])
   }
   const rows = [...hosts].map(([text, titles]) => `- ${titles.join(', ')}: ${text}`)
@@ -58,6 +64,15 @@ function formatCheck({ name, must, why }: (typeof ALL_CHECKS)[number]): readonly
     ...rows,
     ...(rows.length > 0 ? [''] : []),
   ]
+}
+
+/** What follows a host's name in a list: a rule of several lines is a block of its own. */
+function formatWords(words: Words): string {
+  if (typeof words === 'string') return words
+  const { text, rule } = words
+  if (!rule.includes('\n')) return `${text}: \`${rule}\``
+  const lines = ['```', ...rule.split('\n'), '```'].map(line => `  ${line}`)
+  return `${text}:\n\n${lines.join('\n')}\n`
 }
 
 function titleOf(host: string): string {

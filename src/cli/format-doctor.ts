@@ -42,7 +42,14 @@ function* formatTrouble({ check, outcome, text, request, seen, needed, clients, 
   if (seen !== undefined) yield `  seen    ${seen}`
   if (needed !== undefined) yield `  needed  ${needed}`
   for (const [why, names] of whys(clients)) yield `  ${names.join(', ')}: ${why}`
-  if (fix !== undefined) yield `  → ${fix}`
+  if (fix !== undefined) yield* formatFix(fix)
+}
+
+/** A rule of several lines is a block, further in than the sentence before it. */
+function* formatFix(fix: string): Generator<string> {
+  const [sentence, ...rule] = fix.split('\n')
+  yield `  → ${sentence}`
+  for (const line of rule) yield `      ${line}`
 }
 
 /** Clients by what it means for them. */

@@ -7,6 +7,11 @@ export interface HopSeen {
   readonly to: string
 }
 
+/** How a login went where one was asked for: something was sent to prove who asks; there was nothing to send, or it was refused; the token server is out of order; or nothing may be sent there. */
+export type LoginSeen =
+  | { readonly outcome: 'sent' }
+  | { readonly outcome: 'refused' | 'broken' | 'unsafe'; readonly why: string }
+
 /** What came of one request, redirects followed one by one: an answer, or why there was none (`status` is 0 then). */
 export interface Answer {
   /** `GET https://host/v2/`, as it was asked at first. */
@@ -21,6 +26,8 @@ export interface Answer {
   /** Why it ended early, or never came. */
   readonly broken?: string
   readonly hops: readonly HopSeen[]
+  /** Absent where nobody wanted to know who asks. */
+  readonly login?: LoginSeen
 }
 
 /** The media type of an answer as it is sent, parameters included; empty where there is none. */
@@ -43,6 +50,11 @@ export function encodingOf({ headers }: Answer): string | undefined {
 /** Whether redirects led to no answer: what is asked for may be there or not. */
 export function isLost({ hops, status }: Answer): boolean {
   return hops.length >= MOST_HOPS || (hops.length > 0 && status === 0)
+}
+
+/** Whether an answer is kept from those who are not logged in, or not as somebody who may see it. */
+export function isShut({ login, status }: Answer): boolean {
+  return login !== undefined && (status === 401 || status === 403)
 }
 
 /** Whether a body is a web page. */

@@ -7,7 +7,9 @@ export type Consequences = CheckResult['clients']
 /** What a check found. */
 export type Finding =
   | { readonly outcome: 'passed' | 'skipped'; readonly text: string }
-  | (Pick<CheckResult, 'text' | 'request' | 'seen' | 'needed' | 'clients'> & { readonly outcome: 'caveat' | 'failed' })
+  | (Pick<CheckResult, 'text' | 'request' | 'seen' | 'needed' | 'clients' | 'fix'> & {
+      readonly outcome: 'caveat' | 'failed'
+    })
 
 /** One thing that is looked at: it judges what was seen, and asks nothing. */
 export interface Check {
@@ -29,10 +31,18 @@ export function skipped(text: string): Finding {
   return { outcome: 'skipped', text }
 }
 
+/** Characters of what was seen that are told: a host may send any number. */
+const LONGEST = 200
+
 /** Something is wrong: it failed where that keeps a client from pulling, else it is a caveat. */
 export function trouble(finding: Omit<Extract<Finding, { clients: unknown }>, 'outcome'>): Finding {
   const isFatal = Object.values(finding.clients).some(({ verdict }) => verdict === 'fails')
-  return { outcome: isFatal ? 'failed' : 'caveat', ...finding }
+  const { seen } = finding
+  return {
+    outcome: isFatal ? 'failed' : 'caveat',
+    ...finding,
+    ...(seen !== undefined && seen.length > LONGEST ? { seen: `${seen.slice(0, LONGEST)}…` } : {}),
+  }
 }
 
 /** The same for several clients, all by default. */

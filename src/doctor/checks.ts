@@ -1,5 +1,6 @@
 import type { Check } from './check.ts'
-import { blobBytes, manifestBytes } from './checks/bytes.ts'
+import { blobBytes } from './checks/blob-bytes.ts'
+import { manifestBytes } from './checks/bytes.ts'
 import { connection, plainHttp, tls } from './checks/connection.ts'
 import { digestHeader } from './checks/digest-header.ts'
 import { encoding } from './checks/encoding.ts'

@@ -41,7 +41,7 @@ function judge(seen: Observations): DoctorReport {
 
 function result(check: CheckResult['check'], finding: Finding, host: string | undefined): CheckResult {
   if (!('clients' in finding)) return { check, ...finding, clients: {} }
-  return { check, ...finding, fix: fixOf(check, host, valuesOf(finding)) }
+  return { check, ...finding, fix: finding.fix ?? fixOf(check, host, valuesOf(finding)) }
 }
 
 /** What a rule that mends it is about. */

@@ -13,7 +13,7 @@ export interface ManifestSeen {
   readonly packed: Answer
   /** The manifest that the bytes are; undefined where they are none. */
   readonly manifest?: Manifest
-  /** sha256 of the bytes, where they are all there. */
+  /** Digest of the bytes, where they are all there: by the algorithm of the reference, or of a header that names them, else sha256. */
   readonly actual?: Digest
 }
 
@@ -30,6 +30,15 @@ export interface BlobSeen {
   readonly part: boolean
 }
 
+/** One of the other blobs of an image: asked for by HEAD, or for its beginning. */
+export interface BlobGlimpse {
+  readonly descriptor: Descriptor
+  readonly answer: Answer
+}
+
+/** The manifest of one entry of an index. */
+export type ChildSeen = ManifestSeen & { readonly descriptor: Descriptor }
+
 /** What was seen of an image. */
 export interface ImageSeen {
   readonly repository: string
@@ -38,10 +47,14 @@ export interface ImageSeen {
   readonly digest?: ManifestSeen
   /** By the digest that a header named, where it is another. */
   readonly claimed?: Answer
-  readonly child?: ManifestSeen & { readonly descriptor: Descriptor }
+  readonly child?: ChildSeen
+  /** The child of the child, where that is an index too. */
+  readonly nested?: ChildSeen
   /** Platforms of the index whose manifests were asked for in vain before `child` was found. */
   readonly absent: readonly string[]
   readonly blob?: BlobSeen
+  /** The configuration and the layers beside that one. */
+  readonly blobs: readonly BlobGlimpse[]
   /** Tags that look like names of files. */
   readonly dotted: readonly { readonly tag: string; readonly get: Answer; readonly packed: Answer }[]
   /** The tag in the other case, where the list has no such tag. */

@@ -1,15 +1,16 @@
-import type { Descriptor } from '../oci/descriptor.ts'
 import { asDigest, type Digest, digestOf } from '../oci/digest.ts'
-import { attestedDigest, type Manifest } from '../oci/manifest.ts'
+import type { Manifest } from '../oci/manifest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
-import { formatPlatform } from '../oci/platform.ts'
 import { fallbackTag } from '../oci/referrers.ts'
-import { blobPath, blobsFolder, referrersPath, tagsListPath } from '../tree/layout.ts'
+import { blobPath, referrersPath, tagsListPath } from '../tree/layout.ts'
 import type { Answer } from './answer.ts'
 import type { Ask } from './ask.ts'
+import { isDigestOf, namedDigest } from './named-digest.ts'
 import type { ImageSeen, ManifestSeen } from './observations.ts'
-import { chooseBlob, observeBlob } from './observe-blob.ts'
+import { chooseBlob, observeBlob, observeBlobs } from './observe-blob.ts'
+import { observeChild } from './observe-child.ts'
 import { getManifest, manifestUrl, observeManifest, PACKED } from './observe-manifest.ts'
+import { unpacked } from './unpacked.ts'
 
 /** An image to try, and what the repository's list of tags says. */
 export interface Choice {
@@ -20,8 +21,6 @@ export interface Choice {
   readonly tags: readonly string[]
 }
 
-/** Children of an index that are asked for until one is there. */
-const MOST_CHILDREN = 6
 /** Tags like names of files that are looked at. */
 const MOST_DOTTED = 4
 /** Nobody has these: sha256 of a sentence of ours. */
@@ -33,9 +32,8 @@ export async function observeImage(ask: Ask, { repository, reference, tagsList, 
   const tag = await observeManifest(ask, repository, reference)
   const digest = tag.actual === undefined ? undefined : await observeManifest(ask, repository, tag.actual)
   const claimed = await observeClaimed(ask, repository, tag)
-  const { child, absent } = await observeChild(ask, repository, tag.manifest)
-  const leaf = child === undefined ? tag.manifest : child.manifest
-  const blob = leaf === undefined ? undefined : chooseBlob(leaf)
+  const { child, nested, absent } = await observeChildren(ask, repository, tag)
+  const { manifest: leaf } = nested ?? child ?? tag
   const flipped = flip(reference)
   const path = manifestUrl(repository, reference)
   const { actual } = tag
@@ -45,8 +43,9 @@ export async function observeImage(ask: Ask, { repository, reference, tagsList, 
     ...(digest === undefined ? {} : { digest }),
     ...(claimed === undefined ? {} : { claimed }),
     ...(child === undefined ? {} : { child }),
+    ...(nested === undefined ? {} : { nested }),
     absent,
-    ...(blob === undefined ? {} : { blob: await observeBlob(ask, repository, blob) }),
+    ...(await observeContent(ask, repository, leaf)),
     dotted: await observeDotted(ask, repository, { reference, tags }),
     ...(flipped === undefined || tags.includes(flipped)
       ? {}
@@ -64,42 +63,41 @@ export async function observeImage(ask: Ask, { repository, reference, tagsList, 
       blob: await ask(`/${blobPath(repository, NOBODY)}`),
     },
     tagsList,
-    write: await ask(`/${blobsFolder(repository)}/uploads/`, { method: 'POST', headers: { 'content-length': '0' } }),
+    // Where manifests are nothing is made by POST; where uploads begin each would leave one behind.
+    write: await ask(path, { method: 'POST', headers: { 'content-length': '0' } }),
   }
+}
+
+/** The child of an index, and where that is an index too, its child. */
+async function observeChildren(
+  ask: Ask,
+  repository: string,
+  tag: ManifestSeen,
+): Promise<Pick<ImageSeen, 'child' | 'nested' | 'absent'>> {
+  const first = await observeChild(ask, repository, tag)
+  if (first.child?.manifest?.kind !== 'index') return first
+  const { child: nested } = await observeChild(ask, repository, first.child)
+  return nested === undefined ? first : { ...first, nested }
+}
+
+/** One blob in every way, and whether the others are there. */
+async function observeContent(
+  ask: Ask,
+  repository: string,
+  manifest: Manifest | undefined,
+): Promise<Pick<ImageSeen, 'blob' | 'blobs'>> {
+  const chosen = manifest === undefined ? undefined : chooseBlob(manifest)
+  if (manifest?.kind !== 'image' || chosen === undefined) return { blobs: [] }
+  const blob = await observeBlob(ask, repository, chosen)
+  return { blob, blobs: await observeBlobs(ask, repository, { manifest, seen: blob }) }
 }
 
 /** What stands at the digest that a header names, where that is not the digest of the bytes. */
 async function observeClaimed(ask: Ask, repository: string, seen: ManifestSeen): Promise<Answer | undefined> {
-  const named = [seen.head, seen.get].map(({ headers }) => asDigest(headers['docker-content-digest']))
-  const claimed = named.find(digest => digest !== undefined && digest !== seen.actual)
+  const named = [seen.head, seen.get].map(answer => asDigest(namedDigest(answer)))
+  const bytes = unpacked(seen.get)
+  const claimed = named.find(digest => digest !== undefined && !isDigestOf(digest, bytes))
   return claimed === undefined ? undefined : getManifest(ask, manifestUrl(repository, claimed))
-}
-
-/** The child of an index that most people pull; of an index that is there in part, the first that is there. */
-async function observeChild(
-  ask: Ask,
-  repository: string,
-  manifest: Manifest | undefined,
-): Promise<Pick<ImageSeen, 'child' | 'absent'>> {
-  if (manifest?.kind !== 'index') return { absent: [] }
-  const images = manifest.manifests.filter(child => attestedDigest(child) === undefined)
-  const ordered = [...images.filter(isCommon), ...images.filter(child => !isCommon(child))].slice(0, MOST_CHILDREN)
-  const seen: NonNullable<ImageSeen['child']>[] = []
-  for (const descriptor of ordered) {
-    const child = { ...(await observeManifest(ask, repository, descriptor.digest)), descriptor }
-    if (child.get.status !== 404) return { child, absent: seen.map(({ descriptor: { platform } }) => nameOf(platform)) }
-    seen.push(child)
-  }
-  const [first] = seen
-  return first === undefined ? { absent: [] } : { child: first, absent: [] }
-}
-
-function nameOf(platform: Descriptor['platform']): string {
-  return platform === undefined ? 'one without a name' : formatPlatform(platform)
-}
-
-function isCommon({ platform }: Descriptor): boolean {
-  return platform?.os === 'linux' && platform.architecture === 'amd64'
 }
 
 /** Servers judge files by what follows the last dot of their names. */

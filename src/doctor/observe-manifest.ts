@@ -1,9 +1,10 @@
-import { digestOf } from '../oci/digest.ts'
+import { algorithmOf, asDigest, type Digest, digestOf } from '../oci/digest.ts'
 import { LARGEST_MANIFEST, type Manifest, parseManifest } from '../oci/manifest.ts'
 import { MANIFEST_TYPES } from '../oci/media-types.ts'
 import { manifestPath } from '../tree/layout.ts'
 import type { Answer } from './answer.ts'
 import type { Ask } from './ask.ts'
+import { isDigestOf, namedDigest } from './named-digest.ts'
 import type { ManifestSeen } from './observations.ts'
 import { unpacked } from './unpacked.ts'
 
@@ -22,7 +23,7 @@ export async function observeManifest(ask: Ask, repository: string, reference: s
   const path = manifestUrl(repository, reference)
   const get = await getManifest(ask, path)
   const [head, packed] = await Promise.all([
-    ask(path, { method: 'HEAD', headers: ACCEPT }),
+    headManifest(ask, path),
     ask(path, { headers: { ...ACCEPT, ...PACKED }, limit: LARGEST_MANIFEST }),
   ])
   const bytes = get.status === 200 && get.whole ? unpacked(get) : undefined
@@ -33,8 +34,24 @@ export async function observeManifest(ask: Ask, repository: string, reference: s
     head,
     packed,
     ...(manifest === undefined ? {} : { manifest }),
-    ...(bytes === undefined ? {} : { actual: digestOf(bytes) }),
+    ...(bytes === undefined ? {} : { actual: actualOf(bytes, { reference, answers: [head, get] }) }),
   }
+}
+
+/** The digest by which clients will know the bytes: many a registry has a manifest under one algorithm only. */
+function actualOf(
+  bytes: Uint8Array,
+  { reference, answers }: { readonly reference: string; readonly answers: readonly Answer[] },
+): Digest {
+  const asked = asDigest(reference)
+  if (asked !== undefined) return digestOf(bytes, algorithmOf(asked))
+  const named = answers.map(namedDigest).find(digest => digest !== undefined && isDigestOf(digest, bytes))
+  return asDigest(named) ?? digestOf(bytes)
+}
+
+/** Asks for a manifest once, by HEAD. */
+export async function headManifest(ask: Ask, path: string): Promise<Answer> {
+  return ask(path, { method: 'HEAD', headers: ACCEPT })
 }
 
 /** Asks for a manifest once, by GET. */

@@ -1,6 +1,6 @@
 import { RegistrishError } from '../errors.ts'
 import { quote } from '../oci/digest.ts'
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts'
+import { DOCKER_HUB, parseReference, type Reference } from '../oci/reference.ts'
 import { PUBLIC, publicPrefix } from '../tree/layout.ts'
 
 /** What is to be examined. */
@@ -19,13 +19,16 @@ export function parseTarget(text: string): DoctorTarget {
   if (scheme !== undefined && scheme !== 'https' && scheme !== 'http')
     throw usage(`${quote(text)} is no address of a registry`)
   const rest = text.replace(/^[^:/]*:\/\//, '')
-  const [host = '', ...path] = (scheme === undefined ? text : rest).split('/')
+  const [written = '', ...path] = (scheme === undefined ? text : rest).split('/')
   const name = path.join('/').replace(/\/+$/, '')
-  if (host.includes('@'))
+  if (written.includes('@'))
     throw usage('the address holds a user or a password: log in instead, or name a file with --authfile')
-  if (!isHost(host)) {
+  const host = hostOf(written)
+  if (host === undefined) {
     throw usage(`${quote(text)} does not begin with a host: docker takes it for an image of Docker Hub`)
   }
+  if (!URL.canParse(`https://${host}`))
+    throw usage(`${quote(host)} is no address: a port is 65535 at most, and each part of an IPv4 address 255`)
   if (name.startsWith(publicPrefix) || /[?#]/.test(name))
     throw usage(`${quote(text)} is an address of the API, not of an image`)
   if (name === '' || name === PUBLIC) return { host, ...schemed(scheme) }
@@ -45,12 +48,14 @@ export function formatImage(repository: string, reference: string): string {
   return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`
 }
 
-/** Docker takes for a host what has a dot or a port, or is localhost; an address in brackets is one too. */
-function isHost(host: string): boolean {
+/** Docker takes for a host what has a dot or a port, or is localhost; an address in brackets is one too. All names of Docker Hub are docker.io. */
+function hostOf(written: string): string | undefined {
   try {
-    return host !== '' && formatReference(parseReference(`${host}/image`)).startsWith(`${host.toLowerCase()}/`)
+    const { registry, repository } = parseReference(`${written}/team/image`)
+    if (registry !== DOCKER_HUB) return written
+    return repository === 'team/image' ? DOCKER_HUB : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

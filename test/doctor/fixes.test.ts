@@ -12,10 +12,18 @@ import { makeWrongRegistryImages } from '../support/wrong-registry-images.ts'
 describe('a wrong type by tag', () => {
   test.each([
     ['nginx/1.22.1', 'nginx', `location = /v2/multi/manifests/latest { types {} default_type ${OCI_INDEX}; }`],
-    ['Apache/2.4.71 (Debian)', 'apache', `<Location "/v2/multi/manifests/latest"> ForceType ${OCI_INDEX} </Location>`],
-    ['Caddy', 'caddy', `header /v2/multi/manifests/latest Content-Type "${OCI_INDEX}"`],
-    ['Netlify', 'netlify', `for = "/v2/multi/manifests/latest", values = { Content-Type = "${OCI_INDEX}" }`],
-    ['cloudflare', 'cloudflare', 'in _headers, two lines below the path /v2/multi/manifests/latest'],
+    [
+      'Apache/2.4.71 (Debian)',
+      'apache',
+      `:\n<Location "/v2/multi/manifests/latest">\n  ForceType ${OCI_INDEX}\n</Location>`,
+    ],
+    ['Caddy', 'caddy', `:\nheader /v2/multi/manifests/latest {\n  Content-Type "${OCI_INDEX}"\n  defer\n}`],
+    [
+      'Netlify',
+      'netlify',
+      `:\n[[headers]]\n  for = "/v2/multi/manifests/latest"\n  [headers.values]\n    Content-Type = "${OCI_INDEX}"`,
+    ],
+    ['cloudflare', 'cloudflare', `:\n/v2/multi/manifests/latest\n  ! Content-Type\n  Content-Type: ${OCI_INDEX}`],
     ['AmazonS3', 's3', 'registrish deploy --s3 BUCKET --check-headers'],
     ['GitHub.com', 'github-pages', 'choose another host'],
   ])('on %s is mended by a rule with the path and the type', async (server, host, rule) => {
@@ -33,6 +41,51 @@ describe('a wrong type by tag', () => {
 
 test.each(['/v2/a;}b/manifests/x', '/v2/a"b', '/v2/a\nb'])('a path such as %j does not get into a rule', path => {
   expect(fixOf('tag-type', 'nginx', { path, type: OCI_INDEX })).toContain('location = PATH {')
+})
+
+test.each(['TYPE', 'DIGEST', 'PATH', '$&'])('a tag called %s is no place for a value', tag => {
+  const path = `/v2/a/manifests/${tag}`
+  expect(fixOf('tag-type', 'nginx', { path, type: OCI_INDEX, digest: 'sha256:0' })).toContain(
+    tag === '$&' ? 'location = PATH {' : `location = ${path} {`,
+  )
+})
+
+test('what stands before a rule says where it belongs and what writes it, so that the rule is by itself', () => {
+  expect(fixOf('write', 'apache').split('\n')).toEqual([
+    'in the site, where it makes them 403 (registrish emit --host apache writes that rule):',
+    '<Location "/v2/">',
+    '  <LimitExcept GET HEAD>',
+    '    Require all denied',
+    '  </LimitExcept>',
+    '</Location>',
+  ])
+  expect(fixOf('range', 'apache')).toBe(
+    'in the site, and no filter on blobs (registrish emit --host apache writes that rule): MaxRanges unlimited',
+  )
+})
+
+describe('a path with a digest', () => {
+  const path = `/v2/a/manifests/sha256:${'a'.repeat(64)}`
+
+  test('is no path with a parameter for Vercel', () => {
+    const rule = fixOf('digest-type', 'vercel', { path, type: OCI_INDEX }).split('): ')[1] ?? ''
+    expect(JSON.parse(rule)).toEqual({
+      source: path.replace(':', '\\:'),
+      headers: [{ key: 'Content-Type', value: OCI_INDEX }],
+    })
+  })
+
+  test('is no path with a placeholder for Cloudflare', () => {
+    const lines = fixOf('digest-type', 'cloudflare', { path, type: OCI_INDEX }).split('\n')
+    expect(lines[1]).toBe(path.replace(':', ':*'))
+    const digits = path.replace(/a{64}/, '0'.repeat(64))
+    expect(fixOf('digest-type', 'cloudflare', { path: digits }).split('\n')[1]).toBe(digits)
+  })
+
+  test('is itself for Firebase', () => {
+    const rule = fixOf('digest-type', 'firebase', { path, type: OCI_INDEX }).split('): ')[1] ?? ''
+    expect(JSON.parse(rule)).toMatchObject({ source: path })
+  })
 })
 
 async function examine(server: string): ReturnType<typeof examineRegistry> {

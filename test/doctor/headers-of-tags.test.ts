@@ -8,6 +8,7 @@ import { OCI_INDEX } from '../../src/oci/media-types.ts'
 
 const ACTUAL = digestOf('an index')
 const OTHER = digestOf('another')
+const BYTES = new TextEncoder().encode('an index')
 const RIGHT = answer({ 'content-type': OCI_INDEX, 'docker-content-digest': ACTUAL })
 const GUESSED = answer({ 'content-type': 'text/plain', 'docker-content-digest': ACTUAL })
 
@@ -61,6 +62,7 @@ function seen(tag: Partial<ManifestSeen>, image: Partial<ImageSeen> = {}): Obser
       repository: 'app',
       tag: { ...manifest, ...tag },
       digest: { ...manifest, reference: ACTUAL },
+      blobs: [],
       dotted: [],
       absent: [],
       namespaced: RIGHT,
@@ -74,5 +76,5 @@ function seen(tag: Partial<ManifestSeen>, image: Partial<ImageSeen> = {}): Obser
 
 function answer(headers: Answer['headers']): Answer {
   const request = 'GET https://registry.example.com/v2/app/manifests/latest'
-  return { request, status: 200, headers, bytes: new Uint8Array(), whole: true, hops: [] }
+  return { request, status: 200, headers, bytes: BYTES, whole: true, hops: [] }
 }

@@ -1,7 +1,8 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { examineRegistry } from '../../src/doctor/examine.ts'
 import { parseManifest } from '../../src/oci/manifest.ts'
 import type { Graph } from '../support/made-images.ts'
+import { json } from '../support/registry-content.ts'
 import { fails, only } from '../support/registry-faults.ts'
 import { answersRight } from '../support/right-answers.ts'
 import { type Hook, startTestRegistry } from '../support/test-registry.ts'
@@ -35,6 +36,34 @@ test('a host without a catalogue has no image to try', async () => {
   expect(report.image).toBeUndefined()
   expect(report.checks.find(({ check }) => check === 'manifest-bytes')?.text).toContain('host/name:tag')
 })
+
+describe('of a catalogue, an image is tried', () => {
+  test('though many of its repositories have lost all their tags', async () => {
+    const gone = Array.from({ length: 15 }, (_, number) => `gone-${number}`)
+    const host = await start(lists([...gone, 'single'], { 'gone-1': null, 'gone-2': [] }))
+    expect((await examineRegistry(host)).image).toBe('single:latest')
+  })
+
+  test('also where all tags look like names of files', async () => {
+    const host = await start(lists(['multi'], { multi: ['1.0.gz'] }))
+    expect((await examineRegistry(host)).image).toBe('multi:1.0.gz')
+  })
+
+  test('unless none of them has a tag', async () => {
+    const host = await start(lists(['gone-1', 'gone-2'], { 'gone-1': null }))
+    const { checks } = await examineRegistry(host)
+    expect(checks.find(({ check }) => check === 'manifest-bytes')?.text).toContain('names repositories without tags')
+  })
+})
+
+/** Gives a catalogue, and for some of its repositories lists of tags of its own. */
+function lists(repositories: readonly string[], tags: Readonly<Record<string, readonly string[] | null>>): Hook {
+  return (request, next) => {
+    if (request.path === '/v2/_catalog') return json(200, { repositories })
+    const name = /^\/v2\/(.+)\/tags\/list$/.exec(request.path)?.[1] ?? ''
+    return Object.hasOwn(tags, name) ? json(200, { name, tags: tags[name] }) : next(request)
+  }
+}
 
 /** The digest of the child for linux/amd64. */
 function commonOf({ root, manifests }: Graph): string {

@@ -20,6 +20,13 @@ describe('what is to be examined', () => {
       { host: 'registry.example.com', scheme: 'https', image: { repository: 'app', tag: '1' } },
     ],
     [`host:5000/app@${DIGEST}`, { host: 'host:5000', image: { repository: 'app', digest: DIGEST as never } }],
+    ['docker.io', { host: 'docker.io' }],
+    ['docker.io/alpine', { host: 'docker.io', image: { repository: 'library/alpine' } }],
+    ['index.docker.io/library/alpine:3', { host: 'docker.io', image: { repository: 'library/alpine', tag: '3' } }],
+    [
+      'https://registry-1.docker.io/library/alpine',
+      { host: 'docker.io', scheme: 'https', image: { repository: 'library/alpine' } },
+    ],
   ])('%s', (text, target) => {
     expect(parseTarget(text)).toEqual(target)
   })
@@ -27,7 +34,11 @@ describe('what is to be examined', () => {
   test.each([
     ['alpine', /image of Docker Hub/],
     ['library/alpine', /image of Docker Hub/],
+    ['team/library/alpine', /image of Docker Hub/],
     ['', /does not begin with a host/],
+    ['host.example.com:99999/a', /a port is 65535 at most/],
+    ['host.example.com:99999', /a port is 65535 at most/],
+    ['http://1.2.3.999/a', /each part of an IPv4 address 255/],
     ['ftp://registry.example.com', /no address of a registry/],
     ['https://registry.example.com/My/Images', /no room for a path/],
     ['https://registry.example.com/v2/app/manifests/latest', /address of the API/],

@@ -1,7 +1,7 @@
 import { CLIENTS, type Client } from '../../src/doctor/report.ts'
 import { fails, only, sendsHeaders } from './registry-faults.ts'
 import type { Hook } from './test-registry.ts'
-import { absent, page, TAG } from './wrong-hooks.ts'
+import { absent, both, page, TAG } from './wrong-hooks.ts'
 import type { WrongRegistry } from './wrong-registry.ts'
 
 /** Who lists tags: docker pull -a, skopeo list-tags, crane ls, oras repo tags, helm for the newest version (1.6). */
@@ -36,6 +36,30 @@ export const WRONG_DOCUMENTS: readonly WrongRegistry[] = [
     caveats: ['containerd', 'crane', 'oras'],
     why: '1.6, 2.4: Docker 29.1 and later fail on images with attestations',
     change: () => only(/\/referrers\//, page(200)),
+  },
+  {
+    name: 'referrers refused with 400',
+    check: 'referrers',
+    caveats: ['containerd', 'oras'],
+    why: '1.6: cosign takes 400, 404 and 406 for a registry without lists',
+    change: () => only(/\/referrers\//, fails(400)),
+  },
+  {
+    name: 'a page for the fallback tag of referrers',
+    check: 'referrers',
+    caveats: ['crane', 'oras'],
+    why: '1.6: cosign and oras read it where there is no list',
+    change: () => both(only(/\/referrers\//, fails(404)), only(/\/manifests\/sha256-/, page(200))),
+  },
+  {
+    name: 'the fallback tag of referrers of text/html',
+    check: 'referrers',
+    why: '0, 2.4: it is read as JSON whatever its type; regctl alone looks',
+    change: () =>
+      both(
+        only(/\/referrers\//, fails(404)),
+        only(/\/manifests\/sha256-/, sendsHeaders({ 'content-type': 'text/html' })),
+      ),
   },
   {
     name: '%3A for a colon answered with 404',

@@ -45,6 +45,11 @@ export function there(hook: Hook): Hook {
   }
 }
 
+/** One mistake in what the other has made of it. */
+export function both(outer: Hook, inner: Hook): Hook {
+  return (request, next) => outer(request, async changed => inner(changed, next))
+}
+
 /** Adds a parameter to the type. */
 export const addsCharset: Hook = async (request, next) => {
   const answer = await next(request)

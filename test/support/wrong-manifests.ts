@@ -1,4 +1,7 @@
 import { CLIENTS } from '../../src/doctor/report.ts'
+import type { Descriptor } from '../../src/oci/descriptor.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { type Graph, rootBytes } from './made-images.ts'
 import { breaksAfter, fails, only, redirects, sendsHeaders, wrongBytes } from './registry-faults.ts'
 import type { Hook } from './test-registry.ts'
@@ -118,6 +121,20 @@ export const WRONG_MANIFESTS: readonly WrongRegistry[] = [
     change: ({ multi }) => only(childrenOf(multi), wrongBytes),
   },
   {
+    name: 'an index without entries',
+    check: 'manifest-bytes',
+    fails: ['docker', 'containerd', 'podman', 'crane'],
+    why: 'there is nothing to pull; oras takes it for what it is',
+    change: site => namesOnly(site, []),
+  },
+  {
+    name: 'an index of an index',
+    check: 'manifest-bytes',
+    fails: ['docker', 'podman'],
+    why: 'measured with docker 20.10, podman 4.3 and skopeo 1.9; containerd and crane look into it',
+    change: site => namesOnly(site, [{ ...site.multi.root, platform: { os: 'linux', architecture: 'amd64' } }]),
+  },
+  {
     name: 'manifests without a length',
     check: 'length',
     caveats: ['oras', 'helm'],
@@ -228,6 +245,19 @@ function givesBytes(choose: (site: WrongSite) => Graph, site: WrongSite): Hook {
   return async (request, next) => {
     const answer = await next(request)
     return answer.status === 200 ? { ...answer, body } : answer
+  }
+}
+
+/** The tag is another index, with its own digest. */
+function namesOnly({ multi }: WrongSite, manifests: readonly Descriptor[]): Hook {
+  const body = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }))
+  const digest = digestOf(body)
+  return async (request, next) => {
+    const isDigest = request.path.endsWith(digest) && request.path.includes('/manifests/')
+    if (!isDigest && !request.path.endsWith('/manifests/latest')) return next(request)
+    const answer = await next({ ...request, path: request.path.replace(digest, multi.root.digest) })
+    if (answer.status !== 200) return answer
+    return { ...answer, headers: { ...answer.headers, 'docker-content-digest': digest }, body }
   }
 }
 

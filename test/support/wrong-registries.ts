@@ -3,7 +3,8 @@ import { fails, only, redirects, sendsHeaders } from './registry-faults.ts'
 import type { Hook } from './test-registry.ts'
 import { WRONG_BLOBS } from './wrong-blobs.ts'
 import { WRONG_DOCUMENTS, WRONG_MISSING, WRONG_TAGS } from './wrong-documents.ts'
-import { page, TAG } from './wrong-hooks.ts'
+import { WRONG_TO_GZIP } from './wrong-gzip.ts'
+import { both, page, TAG, there } from './wrong-hooks.ts'
 import { WRONG_MANIFESTS } from './wrong-manifests.ts'
 import type { WrongRegistry } from './wrong-registry.ts'
 import { WRONG_TYPED } from './wrong-types.ts'
@@ -91,6 +92,7 @@ export const WRONG_REGISTRIES: readonly WrongRegistry[] = [
   ...WRONG_TYPED,
   ...WRONG_MANIFESTS,
   ...WRONG_BLOBS,
+  ...WRONG_TO_GZIP,
   ...WRONG_MISSING,
   ...WRONG_TAGS,
   ...WRONG_DOCUMENTS,
@@ -111,6 +113,10 @@ export const RIGHT_REGISTRIES: readonly Pick<WrongRegistry, 'name' | 'change'>[]
       ),
   },
   { name: 'no referrers API', change: () => only(/\/referrers\//, fails(404)) },
+  {
+    name: 'a digest header that comes twice',
+    change: () => only(/\/manifests\//, there(sendsTwice)),
+  },
   {
     name: 'blobs without a digest header',
     change: () => only(/\/blobs\//, sendsHeaders({ 'docker-content-digest': undefined })),
@@ -153,9 +159,11 @@ export const TWICE_WRONG: readonly (Pick<WrongRegistry, 'name' | 'fails' | 'cave
 
 const nameless: Hook = sendsHeaders({ 'docker-content-digest': undefined })
 
-/** One mistake in what the other has made of it. */
-function both(outer: Hook, inner: Hook): Hook {
-  return (request, next) => outer(request, async changed => inner(changed, next))
+/** As a host does whose rule adds what is there already. */
+const sendsTwice: Hook = async (request, next) => {
+  const answer = await next(request)
+  const digest = String(answer.headers['docker-content-digest'])
+  return { ...answer, headers: { ...answer.headers, 'docker-content-digest': [digest, digest] } }
 }
 
 const redirectsPing: Hook = (request, next) => {

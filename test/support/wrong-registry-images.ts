@@ -26,11 +26,11 @@ export interface WrongRegistryImages {
 
 /** Makes the images; those of another seed share no blob with them, so that no client knows them from before. */
 export async function makeWrongRegistryImages(seed: string): Promise<WrongRegistryImages> {
-  const index = await makeMultiPlatform({ seed })
+  const index = await makeMultiPlatform({ seed, layers: 2 })
   const artifact = makeArtifact({ subject: index, payload: `a note on ${seed}`, annotations: { seed } })
   const multi = withReferrers(index, artifact)
   const single = await makeImage({ seed: `${seed}-single` })
-  const images = ['linux/amd64', 'linux/arm64'].map(async platform => makeImage({ seed, platform }))
+  const images = ['linux/amd64', 'linux/arm64'].map(async platform => makeImage({ seed, platform, layers: 2 }))
   return {
     multi,
     single,

@@ -11,7 +11,7 @@ export const doctor: Command = {
   name: 'doctor',
   summary: 'Say which clients can pull from a host, and what to change',
   details: [
-    'Ask a host as docker, containerd, podman, crane, oras and helm would, and say of each whether it will be able to pull: works, works with a caveat, or fails. For whatever is wrong: what was seen, what is needed, and what to change on that host. Any registry may be examined, not only one of ours; nothing is written there, and a few requests are all.',
+    'Ask a host as docker, containerd, podman, crane, oras and helm would, and say of each whether it will be able to pull: works, works with a caveat, or fails. For whatever is wrong: what was seen, what is needed, and what to change on that host. Any registry may be examined, not only one of ours; nothing is written there, and a few dozen requests are all, with one for each layer.',
     'Each client stands for those that ask alike: containerd for Kubernetes, BuildKit and Docker 29, podman for skopeo, buildah and CRI-O, crane for cosign. Without an image one is chosen from the catalogue. The exit code is 2 where a client fails, --client says whose verdict counts; it is 5 where there was no image to try.',
   ],
   positionals: [{ name: 'registry', describe: 'host[:port][/name[:tag]], or a URL', required: true, variadic: false }],

@@ -29,7 +29,7 @@ export interface Site {
 }
 
 /** What a program published. */
-export interface Published {
+interface Published {
   /** Where the site is seen, if it says so. */
   readonly url?: string
 }

@@ -1,46 +1,29 @@
-import { algorithmOf, asDigest, digestOf } from '../../oci/digest.ts'
+import { asDigest } from '../../oci/digest.ts'
 import { type Answer, isLost, isWebPage, statusText } from '../answer.ts'
 import { type Check, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
-import type { ImageSeen, ManifestSeen } from '../observations.ts'
-import type { Client } from '../report.ts'
-import { unpacked } from '../unpacked.ts'
-
-const PULLERS: readonly Client[] = ['docker', 'containerd', 'podman', 'crane', 'oras']
+import type { ChildSeen, ImageSeen, ManifestSeen } from '../observations.ts'
+import { judgePacked } from './packed.ts'
+import { failsByDigest, PULLERS, readersOfTag } from './readers.ts'
 
 /** Manifests are what their digests say. */
 export const manifestBytes: Check = {
   name: 'manifest-bytes',
-  must: 'Every manifest is there by tag and by digest, byte for byte as it was published, and so is that of each platform.',
+  must: 'Every manifest is there by tag and by digest, byte for byte as it was published, and so is that of each platform; for who takes gzip too.',
   why: 'A digest is a promise about every byte: what a proxy, a minifier or a login page changes is refused.',
   judge({ image, noImage }) {
-    if (image === undefined)
-      return skipped(
-        noImage === undefined ? 'there is no connection' : `${noImage}; name one: registrish doctor host/name:tag`,
-      )
-    return worst(judgeTag(image), judgeDigest(image), judgeChild(image))
-  },
-}
-
-/** Blobs are what their digests say. */
-export const blobBytes: Check = {
-  name: 'blob-bytes',
-  must: 'Every layer and configuration is there, byte for byte.',
-  why: 'Clients hash what they download and throw away what differs.',
-  judge({ image }) {
-    const blob = image?.blob
-    if (blob === undefined) return skipped('no manifest was got that names a blob')
-    const { get, descriptor, part } = blob
-    const { digest, size } = descriptor
-    const fails = (text: string, seen: string, needed: string): Finding =>
-      trouble({ text, request: get.request, seen, needed, clients: means('fails', 'gets no such layer') })
-    if (isLost(get)) return skipped('redirects do not end')
-    if (get.status !== 200) return fails(`a blob is ${statusText(get)}`, statusText(get), '200')
-    if (part) return passed(`a blob of ${size} bytes is there; it is too large to be read here`)
-    if (get.broken !== undefined)
-      return fails('a download ended before its end', `${get.bytes.length} bytes`, `${size} bytes`)
-    const actual = [get.bytes, unpacked(get)].map(bytes => digestOf(bytes, algorithmOf(digest)))
-    if (actual.some(each => each === digest)) return passed('a blob has the bytes of its digest')
-    return fails('a blob has other bytes', `${get.bytes.length} bytes of ${actual[0]}`, `${size} bytes of ${digest}`)
+    if (image === undefined) return skipped(noImage ?? 'there is no connection')
+    const { tag, digest, child, nested } = image
+    const toPullers = means('fails', 'gets no manifest of its platform', PULLERS)
+    return worst(
+      judgeTag(image),
+      judgeDigest(image),
+      judgeAbsent(image),
+      judgeChild(tag, child),
+      child === undefined ? skipped('there are no children') : judgeChild(child, nested),
+      judgePacked(tag, 'the tag', means('fails', 'gets no manifest', readersOfTag(tag))),
+      judgePacked(digest, 'the digest', failsByDigest('asks for every manifest by digest too')),
+      ...[child, nested].map(each => judgePacked(each, 'the manifest of a platform', toPullers)),
+    )
   },
 }
 
@@ -48,11 +31,7 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
   if (isLost(tag.get)) return skipped('redirects do not end')
   const gone = absent(tag, 'the tag')
   if (gone !== undefined) return trouble({ ...gone, clients: means('fails', 'gets no manifest') })
-  if (
-    asDigest(tag.reference) !== undefined &&
-    tag.reference !== tag.actual &&
-    algorithmOf(asDigest(tag.reference) ?? digestOf('')) === 'sha256'
-  )
+  if (asDigest(tag.reference) !== undefined && tag.reference !== tag.actual)
     return trouble({ ...other(tag), clients: means('fails', 'compares the bytes with the digest') })
   if (digest?.get.status === 200) return passed('the manifest by tag is one that is there by digest')
   if (digest !== undefined && isLost(digest.get)) return skipped('redirects do not end')
@@ -88,23 +67,52 @@ function judgeDigest({ digest, tag }: ImageSeen): Finding {
   })
 }
 
-function judgeChild({ child, absent: platforms }: ImageSeen): Finding {
-  if (child === undefined) return skipped('there are no children')
-  if (platforms.length > 0) {
-    return trouble({
-      text: `the index names platforms whose manifests are not there: ${platforms.join(', ')}`,
-      seen: '404',
-      needed: '200, where someone pulls them',
-      clients: means('caveat', 'cannot pull these platforms', PULLERS),
-    })
-  }
+function judgeAbsent({ absent: platforms }: ImageSeen): Finding {
+  if (platforms.length === 0) return skipped('there is no child that is not there')
+  return trouble({
+    text: `the index names platforms whose manifests are not there: ${platforms.join(', ')}`,
+    seen: '404',
+    needed: '200, where someone pulls them',
+    clients: means('caveat', 'cannot pull these platforms', PULLERS),
+  })
+}
+
+function judgeChild(parent: ManifestSeen, child: ChildSeen | undefined): Finding {
+  if (child === undefined) return parent.manifest?.kind === 'index' ? namesNothing(parent) : skipped('no children')
   if (isLost(child.get)) return skipped('redirects do not end')
-  const { digest } = child.descriptor
-  const isRight = child.actual !== undefined && digestOf(unpacked(child.get), algorithmOf(digest)) === digest
-  if (isRight) return passed('the manifest of a platform has the bytes of its digest')
+  if (child.actual === child.descriptor.digest)
+    return child.manifest?.kind === 'index'
+      ? namesIndex(child)
+      : passed('the manifest of a platform has the bytes of its digest')
   return trouble({
     ...(absent(child, `the manifest of ${child.descriptor.platform?.architecture ?? 'a platform'}`) ?? other(child)),
     clients: means('fails', 'gets no manifest of its platform', PULLERS),
+  })
+}
+
+/** Measured: containerd and crane look into it. */
+function namesIndex({ get }: ManifestSeen): Finding {
+  return trouble({
+    text: 'what the index names for a platform is an index again',
+    request: get.request,
+    seen: 'an index in an index',
+    needed: 'an image',
+    clients: means('fails', 'takes only an image there', ['docker', 'podman']),
+  })
+}
+
+/** oras takes an index without entries for what it is. */
+function namesNothing({ get }: ManifestSeen): Finding {
+  return trouble({
+    text: 'the index names no image',
+    request: get.request,
+    seen: 'an index without images',
+    needed: 'an entry for each platform',
+    clients: means(
+      'fails',
+      'finds no image for its platform',
+      PULLERS.filter(client => client !== 'oras'),
+    ),
   })
 }
 

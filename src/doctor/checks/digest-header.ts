@@ -1,9 +1,9 @@
 import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Answer } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import { isDigestOf, namedDigest } from '../named-digest.ts'
 import type { ImageSeen } from '../observations.ts'
-
-const HEADER = 'docker-content-digest'
+import { unpacked } from '../unpacked.ts'
 
 /** The header that says what a tag names. */
 export const digestHeader: Check = {
@@ -20,15 +20,16 @@ export const digestHeader: Check = {
 
 function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
   const { actual = '' } = tag
-  const [onHead, onGet] = [headerOf(tag.head), headerOf(tag.get)]
+  const [onHead, onGet] = [namedDigest(tag.head), namedDigest(tag.get)]
+  const bytes = unpacked(tag.get)
   const needed = `Docker-Content-Digest: ${actual}`
-  const isWrong = (value: string | undefined): boolean => value !== undefined && value !== actual
+  const isWrong = (value: string | undefined): boolean => value !== undefined && !isDigestOf(value, bytes)
   if (isWrong(onHead) || isWrong(onGet)) {
     const answer = isWrong(onHead) ? tag.head : tag.get
     return trouble({
       text: `Docker-Content-Digest is not the digest of the bytes`,
       request: answer.request,
-      seen: `Docker-Content-Digest: ${headerOf(answer)}`,
+      seen: `Docker-Content-Digest: ${namedDigest(answer)}`,
       needed,
       clients: {
         // Who was given a digest believes no other.
@@ -39,12 +40,12 @@ function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
       },
     })
   }
-  const byDigest = [digest?.head, digest?.get].find(answer => answer !== undefined && isWrong(headerOf(answer)))
+  const byDigest = [digest?.head, digest?.get].find(answer => answer !== undefined && isWrong(namedDigest(answer)))
   if (byDigest !== undefined) {
     return trouble({
       text: 'Docker-Content-Digest of the answer by digest is another digest',
       request: byDigest.request,
-      seen: `Docker-Content-Digest: ${headerOf(byDigest)}`,
+      seen: `Docker-Content-Digest: ${namedDigest(byDigest)}`,
       needed,
       clients: means('caveat', 'pulls by digest fail', ['oras', 'helm']),
     })
@@ -79,7 +80,7 @@ function judgeNamed(
   what: string,
   clients: Consequences,
 ): Finding {
-  const header = headerOf(get)
+  const header = namedDigest(get)
   if (header === undefined || header === descriptor.digest) return passed('')
   return trouble({
     text: `Docker-Content-Digest of ${what} is another digest`,
@@ -102,9 +103,4 @@ function believing(isOnHead: boolean, isThere: boolean): Consequences {
       : means('fails', 'asks for the digest that the header names, and it is not there', ['docker', 'containerd'])),
     ...means('caveat', 'crane digest prints it', ['crane']),
   }
-}
-
-/** A page for what is not there may bear the header of a rule for all pages: it names nothing. */
-function headerOf({ status, headers }: Answer): string | undefined {
-  return status === 200 ? headers[HEADER] : undefined
 }

@@ -2,8 +2,8 @@ import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts'
 import { type Answer, encodingOf } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ManifestSeen } from '../observations.ts'
-import { CLIENTS, type Client } from '../report.ts'
 import { unpacked } from '../unpacked.ts'
+import { failsByDigest, PULLERS, readersOfTag } from './readers.ts'
 
 /** Nothing is packed on the way. */
 export const encoding: Check = {
@@ -12,11 +12,11 @@ export const encoding: Check = {
   why: 'Layers are gzip by themselves. A host that labels one so has every Go program unpack it, and the digest is then another. Packing manifests on the fly takes their length away.',
   judge({ image }) {
     if (image === undefined) return skipped('there is no image to try')
-    const { tag, digest, child, blob } = image
+    const { tag, digest, child, nested, blob } = image
     const manifests = [
-      ofManifest(tag, byTag(tag)),
-      ofManifest(digest, byDigest),
-      ofManifest(child, means('fails', CANNOT, PULLERS)),
+      ofManifest(tag, means('fails', CANNOT, readersOfTag(tag))),
+      ofManifest(digest, failsByDigest('asks for every manifest by digest too, and cannot unpack it')),
+      ...[child, nested].map(each => ofManifest(each, means('fails', CANNOT, PULLERS))),
     ]
     const blobs =
       blob === undefined || blob.part
@@ -27,19 +27,6 @@ export const encoding: Check = {
 }
 
 const CANNOT = 'cannot unpack it'
-const PULLERS: readonly Client[] = ['docker', 'containerd', 'podman', 'crane', 'oras']
-
-/** Docker and containerd do not ask for a tag by GET where HEAD names a digest. */
-function byTag({ reference, head }: ManifestSeen): Consequences {
-  if (reference.includes(':')) return means('fails', CANNOT)
-  const isNamed = head.status === 200 && head.headers['docker-content-digest'] !== undefined
-  return means('fails', CANNOT, isNamed ? ['podman', 'crane', 'oras', 'helm'] : CLIENTS)
-}
-
-const byDigest: Consequences = {
-  ...means('caveat', 'pulls by digest fail'),
-  ...means('fails', 'asks for every manifest by digest too, and cannot unpack it', ['docker', 'containerd']),
-}
 
 function ofManifest(seen: ManifestSeen | undefined, wrong: Consequences): Finding {
   if (seen?.actual === undefined) return skipped('no manifest was got')
@@ -54,7 +41,10 @@ function judgeManifest(
   const packing = encodingOf(answer)
   if (answer.status !== 200) return skipped('no manifest was got')
   if (packing === undefined) return passed('nothing is packed')
-  if (isLeftAlone(answer, actual)) return trouble({ ...tell(answer, packing), ...mislabelled(packing) })
+  if (isLeftAlone(answer, actual)) {
+    const isRead = wrong.containerd?.verdict === 'fails'
+    return trouble({ ...mislabelled(answer, packing), ...(isRead ? {} : { clients: {} }) })
+  }
   return trouble({
     ...tell(answer, packing),
     text: `manifests are packed (${packing})`,
@@ -75,7 +65,7 @@ function ofBlob(answer: Answer, digest: Digest): Finding {
       clients: means('caveat', 'gets them unpacked, without their length'),
     })
   }
-  if (isLeftAlone(answer, digest)) return trouble({ ...tell(answer, packing), ...mislabelled(packing) })
+  if (isLeftAlone(answer, digest)) return trouble(mislabelled(answer, packing))
   return trouble({
     ...tell(answer, packing),
     text: `a layer is labelled ${packing}, which is what it is, not how it is sent`,
@@ -88,13 +78,22 @@ function isLeftAlone(answer: Answer, digest: Digest): boolean {
   return encodingOf(answer) !== 'gzip' && digestOf(answer.bytes, algorithmOf(digest)) === digest
 }
 
-/** containerd's own reading of the header came with 2.0 (core/remotes/docker/fetcher.go). */
-function mislabelled(packing: string): { readonly text: string; readonly clients: Consequences } {
+/** containerd's own reading of the header came with 2.0: it unpacks zstd and deflate too, and refuses what else there is (core/remotes/docker/fetcher.go). */
+function mislabelled(answer: Answer, packing: string): Omit<Extract<Finding, { clients: unknown }>, 'outcome'> {
+  const isZstd = packing === 'zstd' && Buffer.from(answer.bytes.subarray(0, 4)).equals(ZSTD)
   return {
-    text: `what is not packed is labelled ${packing}`,
-    clients: means('caveat', 'refuses it from containerd 2.0 on', ['containerd']),
+    ...tell(answer, packing),
+    text: isZstd
+      ? 'a layer is labelled zstd, which is what it is, not how it is sent'
+      : `what is not packed is labelled ${packing}`,
+    clients: isZstd
+      ? means('fails', 'unpacks it from containerd 2.0 on, and then hashes other bytes', ['containerd'])
+      : means('fails', 'refuses it from containerd 2.0 on', ['containerd']),
   }
 }
+
+/** How zstd begins (RFC 8878, section 3.1.1). */
+const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
 
 /** Whether what was packed is what the digest says: only gzip is unpacked by Go programs. */
 function isPackedWell(answer: Answer, digest: Digest): boolean {

@@ -9,15 +9,23 @@ export const redirect: Check = {
   why: 'Clients follow up to ten. A step to plain HTTP lets who stands between read along, and regctl refuses it; crane and cosign refuse a step to another host that is a private address.',
   judge({ image }) {
     if (image === undefined) return skipped('there is no image to try')
-    const { tag, digest, child, blob } = image
+    const { tag, digest, child, nested, blob, blobs } = image
     return worst(
       judge(tag.get, LOST),
       judge(tag.head, LOST),
       judge(blob?.get, LOST),
+      ...blobs.map(({ answer }) => judge(answer, LOST)),
       judge(child?.get, LOST_CHILD),
+      judge(nested?.get, LOST_CHILD),
       judge(digest?.get, LOST_DIGEST),
     )
   },
+}
+
+/** What may be shown of an address: in the query of one for a store are signatures that let anyone in. */
+function bare(to: string): string {
+  const { origin, pathname } = new URL(to)
+  return `${origin}${pathname}`
 }
 
 const LOST: Consequences = means('fails', 'gives up')
@@ -35,14 +43,14 @@ function judge(answer: Answer | undefined, lost: Consequences): Finding {
     return trouble({
       text: answer.status === 0 ? `a redirect leads to no answer: ${answer.broken}` : 'redirects do not end',
       request,
-      seen: hops.at(-1)?.to ?? '',
+      seen: bare(hops.at(-1)?.to ?? request.slice(request.indexOf(' ') + 1)),
       needed: 'an answer',
       clients: lost,
     })
   let from = new URL(request.slice(request.indexOf(' ') + 1))
   for (const { status, to } of hops) {
     const url = new URL(to)
-    const seen = `${status}, Location: ${to}`
+    const seen = `${status}, Location: ${bare(to)}`
     if (from.protocol === 'https:' && url.protocol === 'http:')
       return trouble({
         text: 'a redirect leads to plain HTTP',

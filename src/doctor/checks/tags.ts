@@ -17,9 +17,11 @@ export const dottedTag: Check = {
   judge({ image }) {
     const dotted = image?.dotted ?? []
     if (dotted.length === 0) return skipped('the repository has no tag that looks like the name of a file')
-    const usual = image === undefined ? undefined : faultOf(image.tag.get)
     return worst(
-      ...dotted.flatMap(({ tag, get, packed }) => [get, packed].map(answer => judgeDotted(tag, { answer, usual }))),
+      ...dotted.flatMap(({ tag, get, packed }) => [
+        judgeDotted(tag, { answer: get, usual: usualOf(image?.tag.get) }),
+        judgeDotted(tag, { answer: packed, usual: usualOf(image?.tag.packed) }),
+      ]),
     )
   },
 }
@@ -29,6 +31,10 @@ interface Fault {
   readonly of: 'status' | 'type' | 'encoding' | 'language' | 'bytes'
   readonly seen: string
   readonly needed: string
+}
+
+function usualOf(answer: Answer | undefined): Fault | undefined {
+  return answer === undefined ? undefined : faultOf(answer)
 }
 
 /** What is wrong with every tag is not for its name. */
@@ -111,7 +117,7 @@ export const tagCache: Check = {
     if (asDigest(image.tag.reference) !== undefined) return skipped('the image was named by digest')
     const { get } = image.tag
     const { 'cache-control': control = '', age: kept = '0', expires = '', date = '' } = get.headers
-    const age = Number(kept)
+    const age = Number(/^\s*(\d+)/.exec(kept)?.[1] ?? 0)
     const longest = lifetime(control) ?? Math.max(0, (Date.parse(expires) - Date.parse(date)) / 1000 || 0)
     if (longest <= FRESH && age <= FRESH && !/immutable/i.test(control)) return passed('tags are fresh')
     return trouble({

@@ -1,7 +1,7 @@
 import { isIndexType } from '../../oci/media-types.ts'
-import { type Answer, typeOf } from '../answer.ts'
-import { type Check, type Consequences, type Finding, means, passed, skipped, trouble } from '../check.ts'
-import type { ManifestSeen, Observations } from '../observations.ts'
+import { type Answer, lengthOf, typeOf } from '../answer.ts'
+import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
+import type { ChildSeen, ManifestSeen, Observations } from '../observations.ts'
 
 /** What clients do with a type (clients' sources): none looks into the bytes but crane, and that for images only. */
 const WHY =
@@ -15,7 +15,7 @@ export const tagType: Check = {
   judge: ({ image }) =>
     image?.tag.manifest === undefined
       ? skipped('no manifest was got by tag')
-      : judgeType(image.tag.get, image.tag.manifest.mediaType, byTag(image.tag)),
+      : judgeTypes(image.tag, image.tag.manifest.mediaType, byTag(image.tag)),
 }
 
 /** By digest: Docker always asks for it again so. */
@@ -27,7 +27,7 @@ export const digestType: Check = {
     const mediaType = image?.tag.manifest?.mediaType
     if (image?.digest === undefined || mediaType === undefined || image.digest.get.status !== 200)
       return skipped('no manifest was got by digest')
-    return judgeType(image.digest.get, mediaType, byDigest)
+    return judgeTypes(image.digest, mediaType, byDigest(image.digest))
   },
 }
 
@@ -37,15 +37,26 @@ export const childType: Check = {
   must: 'The manifest of each platform has the media type that the index says, as Content-Type.',
   why: 'Docker, podman and oras read the type of each child again. A host with one type for a whole folder serves either indexes or images wrongly.',
   judge({ image }: Observations) {
-    const child = image?.child
-    if (child === undefined) return skipped('the image has one platform only: there are no children')
-    if (child.get.status !== 200) return skipped('no child was got')
-    return judgeType(child.get, child.descriptor.mediaType, asChild)
+    if (image?.child === undefined) return skipped('the image has one platform only: there are no children')
+    return worst(judgeChild(image.child), judgeChild(image.nested))
   },
+}
+
+function judgeChild(child: ChildSeen | undefined): Finding {
+  if (child?.get.status !== 200) return skipped('no child was got')
+  return judgeTypes(child, child.descriptor.mediaType, asChild)
 }
 
 /** What a wrong type means: `bare` where only a parameter is too much. */
 type Effect = (wrong: { readonly bare: boolean; readonly isIndex: boolean }) => Consequences
+
+/** Go programs take gzip where they ask by GET, and caches keep that answer apart. */
+function judgeTypes({ get, packed }: ManifestSeen, expected: string, effect: Effect): Finding {
+  const finding = judgeType(get, expected, effect)
+  if ('clients' in finding || packed.status !== 200) return finding
+  const other = judgeType(packed, expected, effect)
+  return 'clients' in other ? { ...other, text: `${other.text}, to who takes gzip` } : finding
+}
 
 function judgeType(answer: Answer, expected: string, effect: Effect): Finding {
   const type = typeOf(answer)
@@ -70,7 +81,8 @@ const byTag =
     const why = 'takes it for something else than a manifest'
     return {
       ...crane,
-      ...means('fails', why, ['containerd', 'podman', 'oras', 'helm']),
+      ...means('fails', why, ['podman', 'oras', 'helm']),
+      ...(isEnoughForContainerd(tag) ? {} : means('fails', why, ['containerd'])),
       ...(isEnoughForDocker(tag) ? {} : means('fails', why, ['docker'])),
     }
   }
@@ -81,16 +93,25 @@ function isEnoughForDocker({ reference, head }: ManifestSeen): boolean {
   return isNamed && typeOf(head) !== '' && !reference.includes(':')
 }
 
-const byDigest: Effect = ({ bare, isIndex }) => {
-  const why = 'pulls by digest fail'
-  const crane: Consequences = means('caveat', isIndex ? why : 'warns where it pulls by digest', ['crane'])
-  if (bare) return crane
-  return {
-    ...means('fails', 'asks for every manifest by digest too', ['docker']),
-    ...means('caveat', why, ['containerd', 'podman', 'oras', 'helm']),
-    ...crane,
-  }
+/** Where HEAD names a digest and a length, its type is the one that containerd believes (its resolver.go). */
+function isEnoughForContainerd({ head, manifest }: ManifestSeen): boolean {
+  const isNamed = head.status === 200 && head.headers['docker-content-digest'] !== undefined
+  return isNamed && lengthOf(head) !== undefined && typeOf(head).split(';')[0]?.trim() === manifest?.mediaType
 }
+
+const byDigest =
+  (digest: ManifestSeen): Effect =>
+  ({ bare, isIndex }) => {
+    const why = 'pulls by digest fail'
+    const crane: Consequences = means('caveat', isIndex ? why : 'warns where it pulls by digest', ['crane'])
+    if (bare) return crane
+    return {
+      ...means('fails', 'asks for every manifest by digest too', ['docker']),
+      ...means('caveat', why, ['podman', 'oras', 'helm']),
+      ...(isEnoughForContainerd(digest) ? {} : means('caveat', why, ['containerd'])),
+      ...crane,
+    }
+  }
 
 const asChild: Effect = ({ bare }) => {
   const crane: Consequences = means('caveat', 'warns where a platform is pulled by its digest', ['crane'])
