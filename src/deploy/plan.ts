@@ -12,6 +12,8 @@ export interface Planned {
   readonly store: ObjectStore
   readonly objects: PlannedObjects
   readonly documents: readonly StoreDocument[]
+  /** Whether others have filled the store: then its constants come last. */
+  readonly isForeign: boolean
   /** Documents that need nothing. */
   readonly settled: number
   readonly problems: readonly PlanProblem[]
@@ -21,16 +23,18 @@ export interface Planned {
 
 /** Tells what is going to happen, in the order in which it happens. */
 export function describePlan(planned: Planned): DeployPlan {
-  const { store, objects, documents, deletions } = planned
+  const { store, objects, documents, deletions, isForeign } = planned
+  const constants = objects.constants.map(describeWrite)
   const files = [...objects.writes].sort(byOrder).map(describeWrite)
   const tagged = objects.writes.filter(({ object }) => object.kind === 'tag')
   const firstTag = files.length - tagged.length
   const all: readonly PlannedObject[] = [
-    ...objects.constants.map(describeWrite),
+    ...(isForeign ? [] : constants),
     ...files.slice(0, firstTag),
     ...documents.filter(isList).map(describeDocument),
     ...files.slice(firstTag),
     ...documents.filter(document => !isList(document)).map(describeDocument),
+    ...(isForeign ? constants : []),
     ...deletions,
   ]
   const tags = [...tagged.map(describeTag), ...planned.deletedTags]

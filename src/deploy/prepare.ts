@@ -3,6 +3,7 @@ import { catalogPath, publicPrefix, repositoryFolder, versionPath } from '../tre
 import type { ReadonlyTree } from '../tree/tree.ts'
 import { callOf, withSignal } from './call-of.ts'
 import { checkGraphs } from './check-graphs.ts'
+import { INDEX_OBJECT } from './constants.ts'
 import { type LocalRepository, neededKeys, readContent } from './content.ts'
 import type { Deletions } from './deletions.ts'
 import { readDeletions } from './deletions-record.ts'
@@ -74,7 +75,10 @@ async function compare(tree: ReadonlyTree, store: ObjectStore, options: DeployOp
   const pruning = prune ? await createPruning({ ...sources, listedAt, deletions, options }) : undefined
   const isGoing = pruning === undefined ? isRecorded(deletions, repositories) : pruning.isGoing
   // What a plain upload of files has filled lacks that key, which is no file's, and has headers of its own.
-  const isForeign = listing.size > 0 && !listing.has(store.hasFolders === true ? versionPath : publicPrefix)
+  // The probe of conditions alone is what a first deploy leaves that was cut off there.
+  const isOnlyProbe = listing.size === 1 && listing.has(INDEX_OBJECT.key)
+  const isForeign =
+    listing.size > 0 && !isOnlyProbe && !listing.has(store.hasFolders === true ? versionPath : publicPrefix)
   const checkHeaders = options.checkHeaders === true || isForeign
   const objects = await planObjects({ ...sources, checkHeaders, mayCopy: !isForeign })
   const all = { ...sources, catalog, isGoing, checkHeaders }
@@ -83,6 +87,7 @@ async function compare(tree: ReadonlyTree, store: ObjectStore, options: DeployOp
     store,
     objects,
     documents,
+    isForeign,
     settled,
     problems: [...checkGraphs(repositories, listing), ...(pruning?.problems ?? [])],
     deletions: pruning?.objects ?? [],

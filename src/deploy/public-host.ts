@@ -1,4 +1,5 @@
 import { RegistrishError } from '../errors.ts'
+import { quote } from '../oci/digest.ts'
 import { DOCKER_HUB, parseReference } from '../oci/reference.ts'
 import { quoteUrl } from './quote-url.ts'
 
@@ -66,7 +67,8 @@ function hasCredentials(host: string): RegistrishError {
 
 function hasPath(text: string, host: string): RegistrishError {
   return usage(
-    `${quoteUrl(text)} has a path: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
+    // No user stands in it by now: an "@" is that of a digest.
+    `${quote(text.replace(/[?#].*$/s, ''))} has a path: clients ask for /v2/ at the root of a host, and an image's name has no room for a path before it`,
     `have that host, or one of its own, lead to the root of the bucket, and write --url ${host}`,
   )
 }

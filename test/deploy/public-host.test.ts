@@ -39,6 +39,7 @@ describe('where users pull from', () => {
 describe('what no client could pull from is refused, with the way out', () => {
   test.each([
     ['a.example/registry', 'has a path', '--url a.example'],
+    ['a.example/app@sha256:abc', '"a.example/app@sha256:abc" has a path', '--url a.example'],
     ['https://a.example/v2/', 'has a path', '--url a.example'],
     ['a.example?x=1', 'has a path', '--url a.example'],
     ['https://a.example/#x', 'has a path', '--url a.example'],
@@ -70,6 +71,7 @@ describe('what no client could pull from is refused, with the way out', () => {
     ['ftp://user:secret@a.example', '"ftp://a.example" is no address of a registry'],
     ['https://user:secret@a b', '"https://a b" is no host'],
     ['user:secret@a b', '"a b" is no host'],
+    ['ftp://a.example/?token=secret', '"ftp://a.example/" is no address of a registry'],
     ['https://user:sec/ret@a.example', '"https://a.example" is no host'],
   ])('nor one that stands where no host can be read: %s', (text, message) => {
     const error = failureOf(() => parsePublicHost(text))

@@ -25,7 +25,8 @@ export const WEB_CONTAINER: string = '$web'
 export function parseAzureTarget({ account, container = WEB_CONTAINER, endpoint }: AzureTargetInput): AzureTarget {
   if (!/^[a-z0-9]{3,24}$/.test(account)) {
     throw usage(
-      `${quoteUrl(account)} is no name of a storage account`,
+      // A connection string has a key in it.
+      `${/[=;]/.test(account) ? 'what was given' : quoteUrl(account)} is no name of a storage account`,
       'give its name alone, 3 to 24 small letters and digits: --azure myregistry',
     )
   }

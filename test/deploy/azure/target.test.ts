@@ -28,6 +28,8 @@ test.each([
   [{ account: 'registry', endpoint: 'https://registry.test?sig=SECRET' }, /without a user or a token/],
   [{ account: 'registry', endpoint: 'https://:SECRET@registry.test' }, /without a user or a token/],
   [{ account: 'https://user:SECRET@registry.test' }, /name alone/],
+  [{ account: 'https://registry.blob.core.windows.net/c?sv=1&sig=SECRET' }, /name alone/],
+  [{ account: 'DefaultEndpointsProtocol=https;AccountName=registry;AccountKey=SECRET==' }, /name alone/],
 ])('%j makes no sense', (input, hint) => {
   const error: unknown = (() => {
     try {
