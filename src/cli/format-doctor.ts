@@ -1,4 +1,4 @@
-import type { CheckResult, ClientVerdict, DoctorReport } from '../doctor/report.ts'
+import { type CheckResult, CLIENTS, type ClientVerdict, type DoctorReport } from '../doctor/report.ts'
 import { count, formatTable } from './format.ts'
 
 /** Whom a client stands for. */
@@ -55,7 +55,10 @@ function* formatFix(fix: string): Generator<string> {
 /** Clients by what it means for them. */
 function whys(clients: CheckResult['clients']): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
-  for (const [client, { verdict, why }] of Object.entries(clients)) {
+  for (const client of CLIENTS) {
+    const consequence = clients[client]
+    if (consequence === undefined) continue
+    const { verdict, why } = consequence
     const told = verdict === 'fails' ? `fails: ${why}` : why
     found.set(told, [...(found.get(told) ?? []), client])
   }

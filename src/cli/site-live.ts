@@ -71,10 +71,12 @@ export function vanishingError(phrase: string, host: string): RegistrishError {
 }
 
 /** The error that keeps a site from being replaced unseen. */
-export function unseenError({ code, message }: RegistrishError, host: string): RegistrishError {
+export function unseenError(cause: RegistrishError, host: string): RegistrishError {
+  const { code, message, hint = 'try again' } = cause
   return new RegistrishError(code, `what ${host} serves now cannot be read, so nothing was published: ${message}`, {
-    hint: 'try again; or deploy with --url HOST to ask another address, with --prune to publish whatever is there',
+    hint: `${hint}; or deploy with --url HOST to ask another address, with --prune to publish whatever is there`,
     side: 'target',
+    cause,
   })
 }
 

@@ -50,10 +50,22 @@ export function means(verdict: 'caveat' | 'fails', why: string, clients: readonl
   return Object.fromEntries(clients.map(client => [client, { verdict, why }]))
 }
 
-/** The first of several findings that tells of trouble; worse trouble first. */
+/** The first of several findings that tells of trouble, worse trouble first, with what all of them mean for clients. */
 export function worst(...findings: readonly Finding[]): Finding {
   const ranked = (['failed', 'caveat', 'passed', 'skipped'] as const).flatMap(outcome =>
     findings.filter(finding => finding.outcome === outcome),
   )
-  return ranked[0] ?? skipped('nothing to look at')
+  const first = ranked[0] ?? skipped('nothing to look at')
+  return 'clients' in first ? { ...first, clients: joined(ranked) } : first
+}
+
+/** What all findings together mean: for each client the worst, and of that the first. */
+function joined(findings: readonly Finding[]): Consequences {
+  const all = findings.flatMap(finding => ('clients' in finding ? [finding.clients] : []))
+  const pairs = CLIENTS.flatMap(client => {
+    const told = all.flatMap(clients => clients[client] ?? [])
+    const worse = told.find(({ verdict }) => verdict === 'fails') ?? told[0]
+    return worse === undefined ? [] : [[client, worse] as const]
+  })
+  return Object.fromEntries(pairs)
 }

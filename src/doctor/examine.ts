@@ -1,10 +1,11 @@
-import type { Finding } from './check.ts'
+import { type Check, type Finding, skipped } from './check.ts'
 import { ALL_CHECKS } from './checks.ts'
 import { fixOf, type RuleValues } from './fixes.ts'
 import type { Observations } from './observations.ts'
 import { type ObserveOptions, observe } from './observe.ts'
 import { recogniseHost } from './recognise.ts'
 import {
+  type CheckName,
   type CheckResult,
   CLIENTS,
   type Client,
@@ -28,7 +29,7 @@ export async function examineRegistry(target: string, options: ExamineOptions = 
 /** Judges what was seen. */
 function judge(seen: Observations): DoctorReport {
   const host = recogniseHost(seen)
-  const checks = ALL_CHECKS.map((check): CheckResult => result(check.name, check.judge(seen), host))
+  const checks = ALL_CHECKS.map((check): CheckResult => result(check.name, judgeOne(check, seen), host))
   const { image } = seen
   return {
     url: seen.origin.origin,
@@ -37,6 +38,14 @@ function judge(seen: Observations): DoctorReport {
     checks,
     clients: CLIENTS.map(client => verdictOf(client, checks)),
   }
+}
+
+/** Checks that need no image. */
+const OF_HOST: readonly CheckName[] = ['connection', 'tls', 'plain-http', 'version']
+
+/** Without an image all that is about one is left out for that reason. */
+function judgeOne(check: Check, seen: Observations): Finding {
+  return seen.noImage === undefined || OF_HOST.includes(check.name) ? check.judge(seen) : skipped(seen.noImage)
 }
 
 function result(check: CheckResult['check'], finding: Finding, host: string | undefined): CheckResult {

@@ -39,7 +39,7 @@ export async function sendGuarded({ origin, authorizer }: LogIn, request: Guarde
   const response = await send(known)
   const challenges = challengesOf(response, known)
   const sent: LoginSeen = { outcome: 'sent' }
-  if (challenges.length === 0 || (known !== undefined && !request.mayRenew)) {
+  if (challenges.length === 0 || !request.mayRenew) {
     return known === undefined ? { response } : { response, login: sent }
   }
   let authorization: string

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../oci/descriptor.ts'
 import { attestedDigest } from '../oci/manifest.ts'
 import { formatPlatform } from '../oci/platform.ts'
+import type { Answer } from './answer.ts'
 import type { Ask } from './ask.ts'
 import type { ChildSeen, ImageSeen, ManifestSeen } from './observations.ts'
 import { headManifest, manifestUrl, observeManifest } from './observe-manifest.ts'
@@ -23,14 +24,19 @@ export async function observeChild(
   let first: ChildSeen | undefined
   for (const [position, descriptor] of ordered.entries()) {
     const isHeadEnough = position >= MOST_WHOLE && head.status === 200
-    if (!isHeadEnough || (await headManifest(ask, manifestUrl(repository, descriptor.digest))).status !== 404) {
+    if (!isHeadEnough || !isAbsent(await headManifest(ask, manifestUrl(repository, descriptor.digest)))) {
       const child = { ...(await observeManifest(ask, repository, descriptor.digest)), descriptor }
-      if (child.get.status !== 404) return { child, absent }
+      if (!isAbsent(child.get)) return { child, absent }
       first ??= child
     }
     absent.push(nameOf(descriptor.platform))
   }
   return first === undefined ? { absent: [] } : { child: first, absent: [] }
+}
+
+/** A bucket that nobody may list says 403 to what it does not hold. */
+function isAbsent({ status, login }: Answer): boolean {
+  return status === 404 || (status === 403 && login === undefined)
 }
 
 function nameOf(platform: Descriptor['platform']): string {

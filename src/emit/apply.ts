@@ -14,7 +14,7 @@ import { flushLinks } from './flush-links.ts'
 import { EMITTERS, findEmitter, hostNames } from './hosts.ts'
 import { isInUse, readMarker } from './marker.ts'
 import { refuseWithoutHeaders, WITHOUT_HEADERS } from './without-headers.ts'
-import { type Prepared, prepare, writeHost } from './write-host.ts'
+import { type Prepared, prepare, type WriteOptions, writeHost } from './write-host.ts'
 
 /** A host to emit for. Options left out are those it was emitted with before, else the defaults. */
 export interface HostRequest {
@@ -40,6 +40,8 @@ export interface HostResult {
   readonly setup?: string
   /** The command that makes what changed take effect; undefined where none is needed. */
   readonly reload?: string
+  /** Others were changing the tree: not all of a site's files are of one moment, and who refreshes next makes them so. */
+  readonly unsteady?: true
 }
 
 /** How hosts are emitted for. */
@@ -87,7 +89,7 @@ export async function emitHosts(
  * Brings the files of the hosts in use up to date with the tree, with the options they were emitted with. With `repositories` only the links of those
  * are looked at, those that were noted as changed, lest a kill keep their links stale, and the documents are taken to be right. A host that cannot hold
  * the tree keeps none of the others from it.
- * @throws RegistrishError as {@link emitHosts}, after all hosts have had their turn; of several failures, with the code of the first.
+ * @throws RegistrishError as {@link emitHosts} but `locked`, after all hosts have had their turn; of several failures, with the code of the first.
  */
 export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions = {}): Promise<readonly HostResult[]> {
   if (!hasHost(tree.root)) {
@@ -104,7 +106,7 @@ export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions =
     for (const emitter of EMITTERS) {
       throwIfAborted(options.signal)
       try {
-        for (const result of await applyAll(content, jobInUse(tree.root, emitter))) {
+        for (const result of await applyAll(content, jobInUse(tree.root, emitter), { mayChange: true })) {
           results.push(result)
           options.report?.(result)
         }
@@ -112,7 +114,8 @@ export async function refreshHosts(tree: ReadonlyTree, options: RefreshOptions =
         failures.push(error)
       }
     }
-    if (failures.every(isForUser)) await forgetRefreshed(tree.root, notes, results)
+    const isSteady = results.every(({ unsteady }) => unsteady !== true)
+    if (failures.every(isForUser) && isSteady) await forgetRefreshed(tree.root, notes, results)
     if (failures.length > 0) throw joinFailures(failures)
     return results
   })
@@ -203,19 +206,23 @@ async function readContent(tree: ReadonlyTree, { repositories, signal }: Refresh
   return { root: tree.root, table: createRouteTable(tree, memory), signal, repositories: named }
 }
 
-async function applyAll(content: FarmContent, jobs: readonly Job[]): Promise<readonly HostResult[]> {
+async function applyAll(
+  content: FarmContent,
+  jobs: readonly Job[],
+  options: WriteOptions = {},
+): Promise<readonly HostResult[]> {
   const prepared: Prepared[] = []
   for (const job of jobs) prepared.push(await prepare(content, job))
   const results: HostResult[] = []
-  for (const entry of prepared) results.push(await apply(entry, content))
+  for (const entry of prepared) results.push(await apply(entry, content, options))
   return results
 }
 
-async function apply(prepared: Prepared, content: FarmContent): Promise<HostResult> {
+async function apply(prepared: Prepared, content: FarmContent, how: WriteOptions): Promise<HostResult> {
   const { emitter, options } = prepared
   const { name, title, farm, site, unproven } = emitter
   const setup = isInUse(content.root, emitter) ? undefined : emitter.setup?.(options)
-  const { links, warnings, changed } = await writeHost(prepared, content)
+  const { links, warnings, changed, isSteady } = await writeHost(prepared, content, how)
   const folder = farm?.folder ?? site?.folder
   const touched = [...changed, ...(folder === undefined || links === 0 ? [] : [folder])]
   const reload = touched.length === 0 ? undefined : emitter.reload?.(options, touched)
@@ -229,5 +236,6 @@ async function apply(prepared: Prepared, content: FarmContent): Promise<HostResu
     ...(unproven === undefined ? {} : { unproven }),
     ...(setup === undefined ? {} : { setup }),
     ...(reload === undefined ? {} : { reload }),
+    ...(isSteady ? {} : { unsteady: true as const }),
   }
 }

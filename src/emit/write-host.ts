@@ -35,13 +35,25 @@ interface Written {
   /** How many links, and files of a site, were made, moved or removed. */
   readonly links: number
   readonly warnings: readonly EmitProblem[]
+  /** Whether all of it is of one moment. */
+  readonly isSteady: boolean
+}
+
+/** How patient the writing is. */
+export interface WriteOptions {
+  /** Whether others who change the tree are to bring the files up to date when they are done. Default false: then they must be of one moment. */
+  readonly mayChange?: boolean
 }
 
 /**
  * Writes what a host needs. Rules are checked and printed from one listing of the tree and files are linked by another, and a tag may move in between: all of it again, until it is of one moment.
  * @throws RegistrishError `locked` where that does not come.
  */
-export async function writeHost(first: Prepared, content: FarmContent): Promise<Written> {
+export async function writeHost(
+  first: Prepared,
+  content: FarmContent,
+  { mayChange = false }: WriteOptions = {},
+): Promise<Written> {
   const changed = new Set<string>()
   let links = 0
   let prepared = first
@@ -50,7 +62,8 @@ export async function writeHost(first: Prepared, content: FarmContent): Promise<
     for (const path of written.changed) changed.add(path)
     links += written.links
     const warnings = [...prepared.warnings, ...written.warnings]
-    if (written.complete && prepared.isSteady()) return { links, warnings, changed: [...changed] }
+    const isSteady = written.isSteady && prepared.isSteady()
+    if (isSteady || (mayChange && pass === FEW_PASSES)) return { links, warnings, changed: [...changed], isSteady }
     if (pass === MOST_PASSES) throw unsteady(first)
     throwIfAborted(content.signal)
     prepared = await prepare(content, first)
@@ -58,6 +71,7 @@ export async function writeHost(first: Prepared, content: FarmContent): Promise<
 }
 
 const MOST_PASSES = 10
+const FEW_PASSES = 2
 
 function unsteady({ emitter }: Job): RegistrishError {
   const text = `the tree is being changed all the time: the files of ${emitter.name} are not all of one moment, and not to be published`
@@ -68,7 +82,7 @@ function unsteady({ emitter }: Job): RegistrishError {
 }
 
 /** Links first: a server that is told to read a new configuration finds all that it names. A site last, which nobody serves from there: what a kill leaves of it is known as ours by its marker, and is mended by the next emit. */
-async function write(prepared: Prepared, content: FarmContent): Promise<Written & { readonly complete: boolean }> {
+async function write(prepared: Prepared, content: FarmContent): Promise<Written> {
   const { emitter, options, files, table } = prepared
   const { root } = content
   const { links, warnings } = await refreshFarm(prepared, content)
@@ -76,5 +90,5 @@ async function write(prepared: Prepared, content: FarmContent): Promise<Written 
   if (changed.includes(emitter.marker)) await flushMarker(root, emitter)
   const printed = new Set(files.map(({ path }) => path))
   const staged = await writeSite(prepared, { root, table, printed })
-  return { links: links + staged.changed, warnings, changed, complete: staged.complete }
+  return { links: links + staged.changed, warnings, changed, isSteady: staged.complete }
 }

@@ -79,7 +79,7 @@ describe('a site that serves something already', () => {
     expect(refused.code).toBe(1)
     expect(refused.err.join('\n')).toContain(`what ${host} serves now cannot be read, so nothing was published: `)
     expect(refused.err.at(-1)).toBe(
-      '  try again; or deploy with --url HOST to ask another address, with --prune to publish whatever is there',
+      `  log in (docker login ${host}), or name a file with --authfile; or deploy with --url HOST to ask another address, with --prune to publish whatever is there`,
     )
     const planned = await run(`deploy --vercel --url ${live} --dry-run`)
     expect(planned).toMatchObject({ code: 1, out: [expect.stringContaining('to publish as a whole')] })

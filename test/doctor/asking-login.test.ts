@@ -100,6 +100,17 @@ describe('an image that is shown to nobody who is not logged in', () => {
   })
 })
 
+test('nobody logs in to write', async () => {
+  const { host, log } = await start(
+    only(/^(?:POST|GET) .*\/(?:manifests\/latest|token)$/, (request, next) =>
+      request.method === 'POST' ? challenges(`http://${request.headers['host']}/token`)(request, next) : next(request),
+    ),
+  )
+  await examine(`${host}/multi:latest`)
+  expect(log.filter(({ method }) => method === 'POST')).toHaveLength(1)
+  expect(log.filter(({ path, headers }) => path === '/token' || headers['authorization'] !== undefined)).toEqual([])
+})
+
 describe('a /v2/ that wants a login, before an image that needs none', () => {
   test.each<[string, Hook, readonly string[]]>([
     ['whose token server is not there', challenges('http://127.0.0.1:1/token'), ['docker', 'podman', 'crane']],

@@ -3,6 +3,7 @@ import { examineRegistry } from '../../src/doctor/examine.ts'
 import type { DoctorReport } from '../../src/doctor/report.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { type Graph, makeImage, makeIndex, rootBytes } from '../support/made-images.ts'
+import { makeBigLayer } from '../support/made-layers.ts'
 import { fails, only, redirects, sendsHeaders } from '../support/registry-faults.ts'
 import { answersRight } from '../support/right-answers.ts'
 import { type Hook, startTestRegistry, type TestRegistry } from '../support/test-registry.ts'
@@ -66,11 +67,29 @@ describe('blobs', () => {
   })
 })
 
+describe('a layer that is too large to be read whole', () => {
+  test.each([
+    ['labelled as packed', { 'content-encoding': 'gzip' }, 'failed', 'which is what it is'],
+    ['packed on the way', { 'content-encoding': 'gzip', 'transfer-encoding': 'chunked' }, 'caveat', 'on the fly'],
+  ])('is looked at for its label: %s', async (_, headers, outcome, text) => {
+    const image = await makeImage({ layers: [await makeBigLayer(9 * 1024 * 1024)] })
+    const registry = await start(image, only(/^GET .*\/blobs\//, there(sendsHeaders(headers))))
+    const { checks } = await examineRegistry(`${registry.host}/app:latest`)
+    const told = checks.find(({ check }) => check === 'encoding')
+    expect(told).toMatchObject({ outcome, text: expect.stringContaining(text) })
+  })
+})
+
 describe('an index', () => {
-  test.each([2, 7, 8, 30])('of 30 of which only number %i is there is a caveat', async number => {
+  test.each([
+    [2, 404],
+    [7, 404],
+    [8, 403],
+    [30, 404],
+  ])('of 30 of which only number %i is there, the others %i, is a caveat', async (number, status) => {
     const { index, children } = await makeWide()
     const other = children.filter((_, position) => position !== number - 1).map(({ root }) => root.digest)
-    const registry = await start(index, only(new RegExp(other.join('|')), fails(404)))
+    const registry = await start(index, only(new RegExp(other.join('|')), fails(status)))
     const { checks, clients } = await examineRegistry(`${registry.host}/app:latest`)
     expect(checks.find(({ check }) => check === 'manifest-bytes')?.outcome).toBe('caveat')
     expect(checks.find(({ check }) => check === 'blob-bytes')?.outcome).toBe('passed')

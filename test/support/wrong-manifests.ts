@@ -46,6 +46,13 @@ export const WRONG_MANIFESTS: readonly WrongRegistry[] = [
     change: () => only(headOfTag, sendsHeaders({ 'content-type': 'text/html' })),
   },
   {
+    name: 'manifests that are there by tag only',
+    check: 'manifest-bytes',
+    fails: ['docker', 'containerd', 'podman', 'crane', 'oras'],
+    why: '1.2: docker and containerd ask for the tag by its digest too, all ask so for the manifest of their platform',
+    change: () => only(/\/manifests\/sha256:/, fails(404, {}, 'MANIFEST_UNKNOWN')),
+  },
+  {
     name: 'no digest header',
     check: 'digest-header',
     caveats: ['oras'],

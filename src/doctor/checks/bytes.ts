@@ -71,9 +71,10 @@ function judgeAbsent({ absent: platforms }: ImageSeen): Finding {
   if (platforms.length === 0) return skipped('there is no child that is not there')
   return trouble({
     text: `the index names platforms whose manifests are not there: ${platforms.join(', ')}`,
-    seen: '404',
+    seen: 'they are not there',
     needed: '200, where someone pulls them',
     clients: means('caveat', 'cannot pull these platforms', PULLERS),
+    fix: 'fetch and publish these platforms too, if somebody pulls them',
   })
 }
 

@@ -1,5 +1,5 @@
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts'
-import { type Answer, encodingOf } from '../answer.ts'
+import { type Answer, encodingOf, lengthOf } from '../answer.ts'
 import { type Check, type Consequences, type Finding, means, passed, skipped, trouble, worst } from '../check.ts'
 import type { ManifestSeen } from '../observations.ts'
 import { unpacked } from '../unpacked.ts'
@@ -19,9 +19,11 @@ export const encoding: Check = {
       ...[child, nested].map(each => ofManifest(each, means('fails', CANNOT, PULLERS))),
     ]
     const blobs =
-      blob === undefined || blob.part
+      blob === undefined
         ? []
-        : [blob.get, blob.packed].map(answer => ofBlob(answer, blob.descriptor.digest))
+        : [blob.get, blob.packed].map(answer =>
+            blob.part ? ofPart(answer, blob.descriptor.size) : ofBlob(answer, blob.descriptor.digest),
+          )
     return worst(...blobs, ...manifests)
   },
 }
@@ -66,6 +68,25 @@ function ofBlob(answer: Answer, digest: Digest): Finding {
     })
   }
   if (isLeftAlone(answer, digest)) return trouble(mislabelled(answer, packing))
+  return trouble({
+    ...tell(answer, packing),
+    text: `a layer is labelled ${packing}, which is what it is, not how it is sent`,
+    clients: means('fails', 'unpacks it, and then hashes other bytes'),
+  })
+}
+
+/** Of a large blob: what is packed on the way has another length, or none. */
+function ofPart(answer: Answer, size: number): Finding {
+  const packing = encodingOf(answer)
+  if (answer.status !== 200) return skipped('no blob was got')
+  if (packing === undefined) return passed('nothing is packed')
+  if (lengthOf(answer) !== size)
+    return trouble({
+      ...tell(answer, packing),
+      text: `layers are packed (${packing}) on the fly`,
+      clients: means('caveat', 'gets them unpacked, without their length'),
+    })
+  if (packing !== 'gzip') return trouble(mislabelled(answer, packing))
   return trouble({
     ...tell(answer, packing),
     text: `a layer is labelled ${packing}, which is what it is, not how it is sent`,

@@ -46,7 +46,7 @@ function judgeDotted(
   if (fault === undefined || fault.of === usual?.of) return passed(`${tag} is served as all others`)
   const { seen, needed } = fault
   return trouble({
-    text: `the tag ${tag} is served as a file of that name`,
+    text: `the tag ${tag} is not served as others are: by its name it is taken for a file, or has no rule of its own`,
     request: answer.request,
     seen,
     needed,
@@ -92,9 +92,9 @@ export const tagCase: Check = {
   must: 'A tag in other letters, RC1 for rc1, is another tag.',
   why: 'Disks of macOS and Windows, and the rules of some hosts, take them for one, and one of two images is then served as the other.',
   judge({ image }) {
-    const flipped = image?.flipped
-    if (image === undefined || flipped === undefined)
-      return skipped('the tag has no letters, or is there in both cases')
+    if (image?.tag.manifest === undefined) return skipped('no manifest was got by tag')
+    const { flipped } = image
+    if (flipped === undefined) return skipped('the tag has no letters, or is there in both cases')
     const isSame = flipped.get.status === 200 && Buffer.from(flipped.get.bytes).equals(image.tag.get.bytes)
     if (!isSame) return passed('case makes a difference')
     return trouble({

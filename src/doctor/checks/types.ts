@@ -37,7 +37,8 @@ export const childType: Check = {
   must: 'The manifest of each platform has the media type that the index says, as Content-Type.',
   why: 'Docker, podman and oras read the type of each child again. A host with one type for a whole folder serves either indexes or images wrongly.',
   judge({ image }: Observations) {
-    if (image?.child === undefined) return skipped('the image has one platform only: there are no children')
+    if (image?.tag.manifest === undefined) return skipped('no manifest was got by tag')
+    if (image.child === undefined) return skipped('the image has one platform only: there are no children')
     return worst(judgeChild(image.child), judgeChild(image.nested))
   },
 }
