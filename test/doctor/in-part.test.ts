@@ -30,6 +30,16 @@ test('an index of which no platform is there fails', async () => {
   expect(checks.find(({ check }) => check === 'manifest-bytes')?.outcome).toBe('failed')
 })
 
+test('an image that is not there: its name is to be checked', async () => {
+  const host = await start((request, next) => next(request))
+  const { checks } = await examineRegistry(`${host}/nope:1`)
+  const failed = checks.filter(({ outcome }) => outcome === 'failed')
+  expect(failed).toMatchObject([{ check: 'manifest-bytes', fix: expect.stringContaining('check the name') }])
+  expect(checks.find(({ check }) => check === 'tags-list')).toMatchObject({ outcome: 'skipped' })
+  const moved = await examineRegistry(`${host}/multi:nope`)
+  expect(moved.checks.find(({ check }) => check === 'tags-list')).toMatchObject({ outcome: 'passed' })
+})
+
 test('a host without a catalogue has no image to try', async () => {
   const host = await start(only(/_catalog/, fails(404)))
   const report = await examineRegistry(host)

@@ -30,7 +30,7 @@ export const manifestBytes: Check = {
 function judgeTag({ tag, digest, claimed }: ImageSeen): Finding {
   if (isLost(tag.get)) return skipped('redirects do not end')
   const gone = absent(tag, 'the tag')
-  if (gone !== undefined) return trouble({ ...gone, clients: means('fails', 'gets no manifest') })
+  if (gone !== undefined) return trouble({ ...gone, ...misnamed(tag), clients: means('fails', 'gets no manifest') })
   if (asDigest(tag.reference) !== undefined && tag.reference !== tag.actual)
     return trouble({ ...other(tag), clients: means('fails', 'compares the bytes with the digest') })
   if (digest?.get.status === 200) return passed('the manifest by tag is one that is there by digest')
@@ -65,6 +65,11 @@ function judgeDigest({ digest, tag }: ImageSeen): Finding {
       ...means('caveat', 'pulls by digest fail', ['podman', 'crane', 'oras', 'helm']),
     },
   })
+}
+
+/** What is not there may be somewhere else. */
+function misnamed({ get }: ManifestSeen): Pick<Told, 'fix'> {
+  return get.status === 404 ? { fix: 'check the name and the tag; if they are right, publish that image' } : {}
 }
 
 function judgeAbsent({ absent: platforms }: ImageSeen): Finding {
@@ -117,7 +122,7 @@ function namesNothing({ get }: ManifestSeen): Finding {
   })
 }
 
-type Told = Pick<Extract<Finding, { clients: unknown }>, 'text' | 'request' | 'seen' | 'needed'>
+type Told = Pick<Extract<Finding, { clients: unknown }>, 'text' | 'request' | 'seen' | 'needed' | 'fix'>
 
 function absent({ get, manifest }: ManifestSeen, what: string): Told | undefined {
   const told = { request: get.request, seen: statusText(get), needed: '200' }

@@ -151,6 +151,7 @@ export const tagsList: Check = {
   judge({ image }) {
     if (image === undefined) return skipped('there is no image to try')
     const { tagsList: answer, repository, tag } = image
+    if (answer.status === 404 && tag.get.status === 404) return skipped('no repository of that name is there')
     const document = answer.status === 200 ? jsonOf(answer) : undefined
     const tags = isRecord(document) && Array.isArray(document['tags']) ? document['tags'] : undefined
     const wrong = (seen: string): Finding =>
