@@ -1,8 +1,6 @@
-import { setTimeout as delayFor } from 'node:timers/promises'
-import { abortedError } from '../errors.ts'
 import type { HttpResponse } from '../http/client.ts'
 import { retryAfterOf } from '../http/rate-limit.ts'
-import type { Sleep } from '../http/retry.ts'
+import { pause, rest, type Sleep } from '../http/retry.ts'
 
 /** Waits where a host wants to be asked again later. */
 export interface Patience {
@@ -55,17 +53,4 @@ function waitOf(response: HttpResponse, tried: number): number | undefined {
   const { status } = response
   if (status !== 429 && status !== 503) return undefined
   return retryAfterOf(response, Date.now()) ?? (status === 429 ? USUAL_PAUSE * 2 ** tried : undefined)
-}
-
-async function rest(sleep: Sleep, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(ms, signal)
-  } catch (error) {
-    if (signal?.aborted === true) throw abortedError(signal.reason)
-    throw error
-  }
-}
-
-async function pause(ms: number, signal?: AbortSignal): Promise<unknown> {
-  return delayFor(ms, undefined, signal === undefined ? {} : { signal })
 }

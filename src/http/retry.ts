@@ -94,7 +94,8 @@ async function capture<T>(attempt: () => Promise<Attempt<T>>): Promise<Outcome<T
   }
 }
 
-async function rest(sleep: Sleep, ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits; who gives up meanwhile gets `aborted`. @throws RegistrishError `aborted`. */
+export async function rest(sleep: Sleep, ms: number, signal: AbortSignal | undefined): Promise<void> {
   try {
     await sleep(ms, signal)
   } catch (error) {
@@ -103,6 +104,7 @@ async function rest(sleep: Sleep, ms: number, signal: AbortSignal | undefined): 
   }
 }
 
-async function pause(ms: number, signal?: AbortSignal): Promise<unknown> {
+/** Waits by a timer. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<unknown> {
   return delayFor(ms, undefined, signal === undefined ? {} : { signal })
 }

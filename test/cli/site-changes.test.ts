@@ -1,11 +1,8 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { runCli } from '../../src/cli/run.ts'
 import { tryNamedLock } from '../../src/tree/lock.ts'
 import { putProgram, readRuns } from '../support/fake-program.ts'
 import { makeImage } from '../support/made-images.ts'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { makeSiteTree, type Ran, runLine } from '../support/run-cli.ts'
 import { writeTree } from '../support/write-images.ts'
 
 /* What others do to a tree while its site is made and published. */
@@ -33,13 +30,8 @@ let root: string
 let bin: string
 
 beforeEach(async () => {
-  const folder = await makeTemporaryFolder()
-  root = join(folder, 'root')
-  bin = join(folder, 'bin')
-  await mkdir(root)
-  await writeTree(root, 'app', { latest: await makeImage() })
+  ;({ root, bin } = await makeSiteTree())
   await putProgram(bin, 'netlify', { stdout: JSON.stringify({ url: 'https://pull.example.com' }) })
-  vi.stubEnv('PATH', bin)
   hooks.beforeFiles = async () => {}
   hooks.beforePublishing = async () => {}
 })
@@ -58,20 +50,13 @@ test('nobody writes the site between its making and its publishing', async () =>
 test('nothing is published of a tree whose tags move after they were looked at', async () => {
   hooks.beforeFiles = async () => writeTree(root, 'app', { latest: await makeImage({ seed: 'moved' }) })
   const { code, err } = await deploy()
-  expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('tags of the tree were moved') })
+  expect(code).toBe(1)
+  expect(err.join('\n')).toContain('tags of the tree were moved')
   expect(await readRuns(bin, 'netlify')).toEqual([])
   hooks.beforeFiles = async () => {}
   expect((await deploy()).code).toBe(0)
 })
 
-async function deploy(): Promise<{ readonly code: number; readonly err: string }> {
-  const written: string[] = []
-  const write = (text: string | Uint8Array): boolean => written.push(String(text)) > 0
-  const spies = [
-    vi.spyOn(process.stdout, 'write').mockReturnValue(true),
-    vi.spyOn(process.stderr, 'write').mockImplementation(write),
-  ]
-  const code = await runCli(['deploy', '--root', root, '--netlify'])
-  for (const spy of spies) spy.mockRestore()
-  return { code, err: written.join('') }
+async function deploy(): Promise<Ran> {
+  return runLine(root, 'deploy --netlify')
 }

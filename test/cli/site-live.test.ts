@@ -4,25 +4,17 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { putProgram, readRuns } from '../support/fake-program.ts'
 import { makeImage } from '../support/made-images.ts'
-import { listen, type Ran, runLine, serveTree } from '../support/run-cli.ts'
+import { listen, makeSiteTree, type Ran, runLine, serveTree, VERCEL } from '../support/run-cli.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
 
 /* What `deploy` asks of a live site before it replaces it: the programs are stand-ins, the live site is a server of this machine. */
 
-const VERCEL = { stdout: 'https://my-project-1a2b-team.vercel.app\n' }
-
 let root: string
 let bin: string
 
 beforeEach(async () => {
-  const folder = await makeTemporaryFolder()
-  root = join(folder, 'root')
-  bin = join(folder, 'bin')
-  await mkdir(root)
-  await writeTree(root, 'app', { latest: await makeImage(), '1.0': await makeImage({ seed: 'one' }) })
-  await writeTree(root, 'team/tool', { latest: await makeImage({ seed: 'tool' }) })
-  vi.stubEnv('PATH', bin)
+  ;({ root, bin } = await makeSiteTree())
 })
 afterEach(() => void vi.unstubAllEnvs())
 

@@ -5,25 +5,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { loadCommand } from '../../src/cli/commands.ts'
 import { putProgram, readRuns } from '../support/fake-program.ts'
 import { makeImage } from '../support/made-images.ts'
-import { type Ran, runLine, serveTree } from '../support/run-cli.ts'
+import { makeSiteTree, type Ran, runLine, serveTree, VERCEL } from '../support/run-cli.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { writeTree } from '../support/write-images.ts'
 
 /* `deploy` and `plan` of sites that are published as a whole: the programs are stand-ins, the live site is a server of this machine. */
 
-const VERCEL = { stdout: 'https://my-project-1a2b-team.vercel.app\n' }
-
 let root: string
 let bin: string
 
 beforeEach(async () => {
-  const folder = await makeTemporaryFolder()
-  root = join(folder, 'root')
-  bin = join(folder, 'bin')
-  await mkdir(root)
-  await writeTree(root, 'app', { latest: await makeImage(), '1.0': await makeImage({ seed: 'one' }) })
-  await writeTree(root, 'team/tool', { latest: await makeImage({ seed: 'tool' }) })
-  vi.stubEnv('PATH', bin)
+  ;({ root, bin } = await makeSiteTree())
 })
 afterEach(() => void vi.unstubAllEnvs())
 

@@ -68,6 +68,15 @@ describeWith(['netlify'], 'netlify dev', () => {
     }
   })
 
+  test('a range gets the whole blob', async () => {
+    const [{ repository, digest, bytes } = { repository: '', digest: '', bytes: Buffer.alloc(0) }] = tree.blobs.filter(
+      blob => blob.bytes.length > 4,
+    )
+    const answer = await send({ path: `/v2/${repository}/blobs/${digest}`, headers: { range: 'bytes=1-3' } })
+    expect(answer.status).toBe(200)
+    expect(answer.body.equals(bytes)).toBe(true)
+  })
+
   test('a manifest is not found by a digest with %3A: this server decodes what it rewrites only', async () => {
     const [{ repository, digests } = { repository: '', digests: [''] }] = tree.manifests
     const [digest = ''] = digests
